@@ -1,0 +1,57 @@
+# `make demo` and `make test` need nothing but Python (3.11 or newer), git and make.
+# Another Python: make PYTHON=python3.12 demo (before .venv is there).
+PYTHON ?= python3
+NOTEBOOK ?= notebooks/01_quickstart.ipynb
+LAB_OPTIONS ?=
+
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with notebooks/sanitize.cfg
+# A cell may start a pool and train on it; and nbval's own warnings are not our tests' errors.
+NBVAL += -o timeout=300 -o filterwarnings=
+
+DEMO := .venv/.installed-demo
+DEV := .venv/.installed-dev
+LAB := .venv/.installed-lab,demo
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help demo test check lab protos bench clean
+
+help: ## lists what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(DEMO) ## runs the quickstart notebook in a real kernel and prints what its cells print
+	@$(BIN)/python notebooks/run_demo.py $(NOTEBOOK)
+
+test: check ## runs all that the continuous integration runs: check, tests, notebooks
+	$(BIN)/pytest
+	SNAKEPIT_NONINTERACTIVE=1 $(BIN)/pytest $(NBVAL) notebooks/*.ipynb
+
+check: $(DEV) ## lints, type-checks and looks for imports that cross a wall
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lab: $(LAB) ## opens JupyterLab on the notebooks
+	$(BIN)/jupyter lab --ServerApp.root_dir=notebooks $(LAB_OPTIONS)
+
+protos: $(DEV) ## writes snakepit_nb/wire/generated again, after a change of a proto
+	$(BIN)/python proto/generate.py
+
+bench: $(DEV) ## runs the benchmarks
+	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+clean: ## removes what was built and cached, but not .venv
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+.venv/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
+	@echo "Setting up .venv for $* (once; it takes a minute or two)"
+	@$(PIP) install -q -c constraints.txt -e '.[$*]'
+	@touch $@
+
+$(BIN)/pip:
+	@.ci/setup $(PYTHON) .venv

@@ -1,0 +1,154 @@
+"""What every layer passes on: tools and their calls, cells and what they show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from .identifiers import CallId, CorrelationId, SessionId
+
+
+class Affinity(StrEnum):
+    """How firmly a session is tied to its worker."""
+
+    HINT = "hint"
+    """The session's worker while it has room, else any other."""
+    STRICT_QUEUE = "strict_queue"
+    """The session's worker only; the call waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterSpec:
+    """One parameter of a tool, as its annotation tells it."""
+
+    name: str
+    type_name: str = "any"
+    description: str = ""
+    required: bool = True
+    default: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSpec:
+    """What a worker says of one of its tools."""
+
+    name: str
+    description: str = ""
+    parameters: tuple[ParameterSpec, ...] = ()
+    supports_streaming: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """One request to run a tool. Nobody may change `parameters` after the call was made."""
+
+    call_id: CallId
+    correlation_id: CorrelationId
+    tool_name: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    session_id: SessionId | None = None
+    affinity: Affinity = Affinity.HINT
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a tool returned."""
+
+    value: Any
+    seconds: float = 0.0
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolChunk:
+    """One piece of what a streaming tool yields. The final chunk only ends: it carries no data."""
+
+    number: int
+    data: Any
+    is_final: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellCall:
+    """One notebook cell to run in a worker."""
+
+    call_id: CallId
+    correlation_id: CorrelationId
+    session_id: SessionId | None
+    """None: variables of its own, which are gone after it."""
+    code: str
+    affinity: Affinity = Affinity.STRICT_QUEUE
+    execution_count: int = 0
+    """The number that `In[n]` and `Out[n]` show; 0 lets the session count by itself."""
+    store_history: bool = True
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    """Variables to set in the session before the code runs."""
+    returns: tuple[str, ...] = ()
+    """Variables to send back after it ran."""
+
+
+MimeBundle = Mapping[str, Any]
+"""MIME type to content, as Jupyter's display messages carry it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamText:
+    """Text that the cell wrote to `stdout` or `stderr`."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Display:
+    """A rich display, new or (`update`) in place of an earlier one of the same display id."""
+
+    data: MimeBundle
+    metadata: MimeBundle = field(default_factory=dict)
+    transient: MimeBundle = field(default_factory=dict)
+    update: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecuteResult:
+    """The value of the cell's last expression."""
+
+    execution_count: int
+    data: MimeBundle
+    metadata: MimeBundle = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClearOutput:
+    """The cell cleared its output, at once or (`wait`) when the next output comes."""
+
+    wait: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellError:
+    """An error that a cell showed or ended by, with the traceback as IPython rendered it."""
+
+    name: str
+    value: str
+    traceback: tuple[str, ...]
+    is_usage: bool = False
+    """IPython's own complaint about a magic's line, to be shown as one line on stderr."""
+
+
+CellEvent = StreamText | Display | ExecuteResult | ClearOutput | CellError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellReply:
+    """How a cell ended."""
+
+    execution_count: int
+    error: CellError | None = None
+    returns: Mapping[str, object] = field(default_factory=dict)
+    unsent: Mapping[str, str] = field(default_factory=dict)
+    """Of the variables asked for, those that could not be sent, with the reason."""
+    payload: tuple[Mapping[str, Any], ...] = ()
+    """What the front end shall do, as IPython's payload manager collected it (`%load`, pager)."""

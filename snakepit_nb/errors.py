@@ -1,0 +1,148 @@
+"""Every error that is raised on purpose, in families by whose fault it is."""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+from .identifiers import CorrelationId
+
+
+class SnakepitError(Exception):
+    """The base of all. `category` tells the family, `correlation_id` the cell or call, if known."""
+
+    category: ClassVar[str] = "snakepit"
+
+    def __init__(self, message: str, *, correlation_id: CorrelationId | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.correlation_id = correlation_id
+
+    def __str__(self) -> str:
+        if self.correlation_id is None:
+            return self.message
+        return f"{self.message} [{self.correlation_id}]"
+
+
+class UsageError(SnakepitError):
+    """What the user typed cannot be done; the message says which word and what to do."""
+
+    category = "usage"
+
+
+class ToolError(SnakepitError):
+    """User code raised in a worker. `RemoteValueError` and the like are this too."""
+
+    category = "tool"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        remote_type: str = "Exception",
+        remote_traceback: str = "",
+        correlation_id: CorrelationId | None = None,
+    ) -> None:
+        super().__init__(message, correlation_id=correlation_id)
+        self.remote_type = remote_type
+        self.remote_traceback = remote_traceback
+
+    def __str__(self) -> str:
+        return self.message  # as the original's, for code that looks at it
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: the notebook shows the worker's traceback, not the way to it."""
+        if not self.remote_traceback:
+            return [f"{self.remote_type}: {self}"]
+        lines = self.remote_traceback.rstrip("\n").splitlines()
+        if self.correlation_id is not None:
+            lines.append(f"[in a worker, {self.correlation_id}]")
+        return lines
+
+
+class CellFailedError(ToolError):
+    """A cell's code raised. Its subclass has the name of what was raised, and shows as that."""
+
+    def __init__(self, message: str, *, traceback: tuple[str, ...] = ()) -> None:
+        super().__init__(message, remote_traceback="\n".join(traceback))
+
+    def _render_traceback_(self) -> list[str]:
+        return self.remote_traceback.split("\n")
+
+
+class ValueEncodingError(SnakepitError):
+    """A value has a type that the line does not carry, or bytes are not what the line writes."""
+
+    category = "value"
+
+
+class UnsendableResultError(ValueEncodingError):
+    """A worker's result has a type that the codec does not carry."""
+
+
+class PoolError(SnakepitError):
+    """The pool could not run a call."""
+
+    category = "pool"
+
+
+class PoolNotFoundError(PoolError):
+    """There is no pool of that name."""
+
+
+class PoolClosedError(PoolError):
+    """The pool was stopped before or while the call ran."""
+
+
+class PoolSaturatedError(PoolError):
+    """The queue is full."""
+
+
+class QueueTimeoutError(PoolError):
+    """The call waited in the queue for longer than it may."""
+
+
+class CallCancelledError(PoolError):
+    """The call was cancelled before it ran."""
+
+
+class CallTimeoutError(PoolError):
+    """The call ran for longer than it may; it was interrupted, or its worker was killed."""
+
+
+class SessionError(SnakepitError):
+    """A session cannot take the call."""
+
+    category = "session"
+
+
+class SessionNotFoundError(SessionError):
+    """There is no session of that name."""
+
+
+class SessionLostError(SessionError):
+    """The worker that held the session's state is gone, and the state with it."""
+
+
+class WorkerError(SnakepitError):
+    """A worker process failed."""
+
+    category = "worker"
+
+
+class WorkerStartError(WorkerError):
+    """A worker did not get ready; the message has its last lines on stderr."""
+
+
+class WorkerCrashedError(WorkerError):
+    """A worker ended while it ran a call."""
+
+
+def nearest(wrong: str, known: Iterable[str]) -> str:
+    """Words that name the nearest valid names, to end an error message with."""
+    names = sorted(known)
+    close = difflib.get_close_matches(wrong, names, n=3)
+    if close:
+        return f"did you mean {' or '.join(repr(name) for name in close)}?"
+    if names:
+        return f"there is {', '.join(repr(name) for name in names[:8])}."
+    return "there is none."

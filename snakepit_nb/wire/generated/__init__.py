@@ -1,0 +1,1 @@
+"""What protoc made of proto/*.proto. `make protos` writes it again; a test compares."""

@@ -1,0 +1,136 @@
+"""The one codec for what travels between the notebook and its workers.
+
+A value that JSON has is written as plain JSON, so that any peer reads it. A value of another kind
+is a JSON object with the key `$py`, which names its carrier; arrays, tables and bytes travel as raw
+buffers beside the JSON (`frames`). Nothing is ever unpickled, and a class is built only if the
+receiver has imported it (`classes`).
+"""
+
+import json
+import re
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
+from typing import Any
+
+from snakepit_nb.errors import ValueEncodingError
+
+from .arrays import ARRAY_CARRIERS, find_array_carrier
+from .arrow import ARROW_CARRIERS, find_arrow_carrier
+from .builtin_values import CARRIER_OF_TYPE
+from .carriers import DEEPEST, TAG, TOO_DEEP, Carrier, Fields, NotCarriedError, Packer
+from .classes import CLASS_CARRIERS, find_class_carrier
+from .frames import Buffer, Buffers, join_frame, split_frame
+from .tables import TABLE_CARRIERS, find_table_carrier
+
+_CARRIERS = {
+    carrier.tag: carrier
+    for carrier in (
+        *CARRIER_OF_TYPE.values(),
+        *CLASS_CARRIERS,
+        *ARRAY_CARRIERS,
+        *TABLE_CARRIERS,
+        *ARROW_CARRIERS,
+    )
+}
+_FINDERS_OF_PACKAGE: dict[str, Callable[[type], Carrier | None]] = {
+    "numpy": find_array_carrier,
+    "pandas": find_table_carrier,
+    "pyarrow": find_arrow_carrier,
+}
+
+_to_json = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+_from_plain_json = json.JSONDecoder().decode
+
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_DEEPEST_JSON = (
+    2 * DEEPEST + 20
+)  # a carrier writes two levels for each of the value, dtypes some more
+
+
+def encode_value(value: object) -> bytes:
+    """Writes a value with its exact types. It must not change meanwhile.
+
+    Raises:
+        ValueEncodingError: a part of it has a type that is not carried, or it is nested too deep;
+            the message names the type and where in the value it stands.
+    """
+    try:
+        return _encode(value, careful=False)
+    except ValueError:  # NaN, a lone surrogate or a huge int: not JSON, so look at each part
+        pass
+    except RecursionError as error:
+        raise ValueEncodingError(f"The value {TOO_DEEP}.") from error
+    try:
+        return _encode(value, careful=True)
+    except (ValueError, RecursionError) as error:
+        raise ValueEncodingError(f"The value cannot be written: {error}") from error
+
+
+def decode_value(data: Buffer) -> Any:
+    """Reads a value that `encode_value` wrote, or plain JSON. Nothing in it refers to `data` later.
+
+    Raises:
+        ValueEncodingError: the bytes are malformed, a class is not imported here, or a package that
+            the value needs is not installed.
+    """
+    try:
+        head, buffers = split_frame(memoryview(data).cast("B"))
+        text = str(head, "utf-8")
+        _check_depth(text, head)
+        if f'"{TAG}"' in text:
+            value = json.loads(text, object_hook=partial(_unpack, buffers))
+        else:
+            value = _from_plain_json(text)
+        buffers.check_all_taken()
+    except ValueEncodingError:
+        raise
+    except Exception as error:  # numpy, pandas and Arrow raise anything on what they cannot take
+        raise ValueEncodingError(f"The bytes are malformed: {error!s:.300}") from error
+    return value
+
+
+def _encode(value: object, *, careful: bool) -> bytes:
+    packer = Packer(_find_carrier, careful=careful)
+    try:
+        head = _to_json(packer.pack(value)).encode()
+    except NotCarriedError as refusal:
+        raise ValueEncodingError(_explain(refusal)) from None
+    return join_frame(head, packer.buffers) if packer.buffers else head
+
+
+def _find_carrier(kind: type) -> Carrier | None:
+    carrier = CARRIER_OF_TYPE.get(kind)
+    if carrier is None:
+        find_in_package = _FINDERS_OF_PACKAGE.get(kind.__module__.partition(".")[0])
+        carrier = find_in_package(kind) if find_in_package else find_class_carrier(kind)
+    return carrier
+
+
+def _explain(refusal: NotCarriedError) -> str:
+    places = refusal.places[::-1]
+    if len(places) > 8:
+        places[4:-3] = ["…"]
+    return f"The value{''.join(places)} {refusal.reason}."
+
+
+def _unpack(buffers: Buffers, fields: Fields) -> object:
+    tag = fields.get(TAG)
+    if tag is None:
+        return fields
+    carrier = _CARRIERS.get(tag) if isinstance(tag, str) else None
+    if carrier is None:
+        raise ValueEncodingError(f"The bytes are malformed: no value is a {tag!s:.60}.")
+    return carrier.unpack(fields, buffers)
+
+
+def _check_depth(text: str, head: memoryview) -> None:
+    if text.count("[") + text.count("{") <= _DEEPEST_JSON:
+        return
+    brackets = _STRINGS.sub(b"", head).translate(None, _ALL_BUT_BRACKETS)
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > _DEEPEST_JSON:
+        raise ValueEncodingError(f"The bytes are malformed: the value {TOO_DEEP}.")

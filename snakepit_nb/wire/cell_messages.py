@@ -1,0 +1,205 @@
+"""Cells, what they show and how they end, to and from the messages of `snakepit.cells.v1`."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+import cloudpickle
+
+from snakepit_nb.calls import (
+    CellCall,
+    CellError,
+    CellEvent,
+    CellReply,
+    ClearOutput,
+    Display,
+    ExecuteResult,
+    StreamText,
+)
+from snakepit_nb.errors import ValueEncodingError
+from snakepit_nb.identifiers import (
+    CALL_ID_KEY,
+    CORRELATION_KEY,
+    CallId,
+    CorrelationId,
+    SessionId,
+)
+
+from .generated import snakepit_cells_pb2 as cells
+from .messages import call_metadata
+from .values import decode_value, encode_value
+
+
+def write_cell(cell: CellCall) -> cells.CellInput:
+    """Writes a cell.
+
+    Raises:
+        ValueEncodingError: a variable cannot be sent; the message names it and its type.
+    """
+    return cells.CellInput(
+        start=cells.CellStart(
+            session_id=cell.session_id or "",
+            code=cell.code,
+            execution_count=cell.execution_count,
+            store_history=cell.store_history,
+            inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
+            returns=cell.returns,
+            metadata=call_metadata(cell.call_id, cell.correlation_id, {}),
+        )
+    )
+
+
+def read_cell(start: cells.CellStart, header: str) -> CellCall:
+    """Reads a cell but for its inputs, which `read_inputs` makes where the session lives."""
+    metadata = start.metadata
+    return CellCall(
+        call_id=CallId(metadata[CALL_ID_KEY]),
+        correlation_id=CorrelationId(header or metadata[CORRELATION_KEY]),
+        session_id=SessionId(start.session_id) if start.session_id else None,
+        code=start.code,
+        execution_count=start.execution_count,
+        store_history=start.store_history,
+        returns=tuple(start.returns),
+    )
+
+
+def read_inputs(start: cells.CellStart) -> dict[str, object]:
+    """Makes the variables that the kernel sent along."""
+    return {
+        name: cloudpickle.loads(variable.pickled)
+        if variable.WhichOneof("form") == "pickled"
+        else decode_value(variable.encoded)
+        for name, variable in start.inputs.items()
+    }
+
+
+def write_event(event: CellEvent) -> cells.CellOutput:
+    """Writes one thing that a cell showed."""
+    match event:
+        case StreamText():
+            return cells.CellOutput(stream=cells.StreamText(name=event.name, text=event.text))
+        case Display():
+            return cells.CellOutput(
+                display=cells.Display(
+                    data=_json(event.data),
+                    metadata=_json(event.metadata),
+                    transient=_json(event.transient),
+                    update=event.update,
+                )
+            )
+        case ExecuteResult():
+            return cells.CellOutput(
+                result=cells.ExecuteResult(
+                    execution_count=event.execution_count,
+                    data=_json(event.data),
+                    metadata=_json(event.metadata),
+                )
+            )
+        case ClearOutput():
+            return cells.CellOutput(clear=cells.ClearOutput(wait=event.wait))
+        case CellError():
+            return cells.CellOutput(error=_write_error(event))
+        case _:
+            assert_never(event)
+
+
+def write_reply(reply: CellReply) -> cells.CellOutput:
+    """Writes how a cell ended. Variables that do not travel are named in `unsent`."""
+    message = cells.CellReply(
+        execution_count=reply.execution_count,
+        error=None if reply.error is None else _write_error(reply.error),
+        unsent=reply.unsent,
+        payload=_json(reply.payload),
+    )
+    for name, value in reply.returns.items():
+        try:
+            message.returns[name] = encode_value(value)
+        except ValueEncodingError as error:
+            message.unsent[name] = error.message
+    return cells.CellOutput(reply=message)
+
+
+def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
+    """Reads one thing that a cell showed, or how it ended."""
+    kind = output.WhichOneof("output")
+    if kind == "stream":
+        return StreamText(name=output.stream.name, text=output.stream.text)
+    if kind == "display":
+        display = output.display
+        return Display(
+            data=json.loads(display.data),
+            metadata=json.loads(display.metadata),
+            transient=json.loads(display.transient),
+            update=display.update,
+        )
+    if kind == "result":
+        return ExecuteResult(
+            execution_count=output.result.execution_count,
+            data=json.loads(output.result.data),
+            metadata=json.loads(output.result.metadata),
+        )
+    return _read_rest(output)
+
+
+def _read_rest(output: cells.CellOutput) -> CellEvent | CellReply:
+    kind = output.WhichOneof("output")
+    if kind == "clear":
+        return ClearOutput(wait=output.clear.wait)
+    if kind == "error":
+        return _read_error(output.error)
+    if kind == "reply":
+        return _read_reply(output.reply)
+    raise ValueEncodingError("The worker's message on a cell is of a kind unknown here.")
+
+
+def _read_reply(reply: cells.CellReply) -> CellReply:
+    returns: dict[str, Any] = {}
+    unsent = dict(reply.unsent)
+    for name, encoded in reply.returns.items():
+        try:
+            returns[name] = decode_value(encoded)
+        except ValueEncodingError as error:
+            unsent[name] = error.message
+    return CellReply(
+        execution_count=reply.execution_count,
+        error=_read_error(reply.error) if reply.HasField("error") else None,
+        returns=returns,
+        unsent=unsent,
+        payload=tuple(json.loads(reply.payload)),
+    )
+
+
+def _write_input(name: str, value: object) -> cells.Variable:
+    """Encodes a variable, or pickles it: pickle may go this way, never back."""
+    try:
+        return cells.Variable(encoded=encode_value(value))
+    except ValueEncodingError:
+        pass
+    try:
+        return cells.Variable(pickled=cloudpickle.dumps(value))
+    except Exception as error:
+        raise ValueEncodingError(
+            f"variable {name!r} of type {type(value).__qualname__} cannot be sent: {error}"
+        ) from error
+
+
+def _write_error(error: CellError) -> cells.CellError:
+    return cells.CellError(
+        name=error.name,
+        value=error.value,
+        traceback=error.traceback,
+        is_usage=error.is_usage,
+    )
+
+
+def _read_error(error: cells.CellError) -> CellError:
+    return CellError(
+        name=error.name,
+        value=error.value,
+        traceback=tuple(error.traceback),
+        is_usage=error.is_usage,
+    )
+
+
+def _json(value: Mapping[str, Any] | tuple[Mapping[str, Any], ...]) -> bytes:
+    return json.dumps(value).encode()

@@ -1,0 +1,175 @@
+"""Tool calls, their results and chunks, to and from the seed's messages."""
+
+from collections.abc import Mapping
+
+from google.protobuf.any_pb2 import Any as AnyMessage
+
+from snakepit_nb.calls import ParameterSpec, ToolCall, ToolChunk, ToolResult, ToolSpec
+from snakepit_nb.errors import ValueEncodingError
+from snakepit_nb.identifiers import (
+    CALL_ID_KEY,
+    CORRELATION_KEY,
+    CallId,
+    CorrelationId,
+    SessionId,
+)
+
+from .generated import snakepit_bridge_pb2 as bridge
+from .values import decode_value, encode_value
+
+VALUE_TYPE_URL = "type.googleapis.com/snakepit.value"
+
+
+def write_call(call: ToolCall, *, stream: bool) -> bridge.ExecuteToolRequest:
+    """Writes a call.
+
+    Raises:
+        ValueEncodingError: a parameter has a type that does not travel; the message names both.
+    """
+    request = bridge.ExecuteToolRequest(
+        session_id=call.session_id or "",
+        tool_name=call.tool_name,
+        metadata=call_metadata(call.call_id, call.correlation_id, call.metadata),
+        stream=stream,
+    )
+    for name, value in call.parameters.items():
+        if type(value) is bytes:
+            request.binary_parameters[name] = value
+            continue
+        try:
+            request.parameters[name].CopyFrom(_pack(value))
+        except ValueEncodingError as error:
+            raise ValueEncodingError(
+                f"tool {call.tool_name!r}, parameter {name!r}: {error.message}",
+                correlation_id=call.correlation_id,
+            ) from None
+    return request
+
+
+def read_call(request: bridge.ExecuteToolRequest, header: str) -> ToolCall:
+    """Reads a call; `header` is the correlation id of the gRPC header, which wins over metadata.
+
+    Raises:
+        ValueEncodingError: a parameter cannot be decoded; the message names it.
+    """
+    parameters: dict[str, object] = dict(request.binary_parameters)
+    for name, packed in request.parameters.items():
+        try:
+            parameters[name] = decode_value(packed.value)
+        except ValueEncodingError as error:
+            raise ValueEncodingError(f"parameter {name!r}: {error.message}") from None
+    metadata = dict(request.metadata)
+    return ToolCall(
+        call_id=CallId(metadata.get(CALL_ID_KEY, "")),
+        correlation_id=CorrelationId(header or metadata.get(CORRELATION_KEY, "")),
+        tool_name=request.tool_name,
+        parameters=parameters,
+        session_id=SessionId(request.session_id) if request.session_id else None,
+        metadata=metadata,
+    )
+
+
+def write_result(result: ToolResult) -> bridge.ExecuteToolResponse:
+    """Writes what a tool returned; bytes go as they are."""
+    response = bridge.ExecuteToolResponse(
+        success=True,
+        metadata=result.metadata,
+        execution_time_ms=round(result.seconds * 1000),
+    )
+    if type(result.value) is bytes and result.value:
+        response.binary_result = result.value
+    else:
+        response.result.CopyFrom(_pack(result.value))
+    return response
+
+
+def read_result(response: bridge.ExecuteToolResponse) -> ToolResult:
+    """Reads what a tool returned."""
+    return ToolResult(
+        value=response.binary_result or decode_value(response.result.value),
+        seconds=response.execution_time_ms / 1000,
+        metadata=dict(response.metadata),
+    )
+
+
+def write_chunk(tool_name: str, chunk: ToolChunk) -> bridge.ToolChunk:
+    """Writes one item of a stream, or its end."""
+    return bridge.ToolChunk(
+        chunk_id=f"{tool_name}-{chunk.number}",
+        data=b"" if chunk.is_final else encode_value(chunk.data),
+        is_final=chunk.is_final,
+        metadata=chunk.metadata,
+    )
+
+
+def read_chunk(chunk: bridge.ToolChunk) -> ToolChunk:
+    """Reads one item of a stream, or its end."""
+    number = chunk.chunk_id.rpartition("-")[2]
+    return ToolChunk(
+        number=int(number) if number.isdecimal() else 0,
+        data=decode_value(chunk.data) if chunk.data else None,
+        is_final=chunk.is_final,
+        metadata=dict(chunk.metadata),
+    )
+
+
+def write_tool(spec: ToolSpec) -> bridge.ToolSpec:
+    """Writes what a worker says of a tool. A default that does not travel is left out."""
+    return bridge.ToolSpec(
+        name=spec.name,
+        description=spec.description,
+        supports_streaming=spec.supports_streaming,
+        parameters=[
+            bridge.ParameterSpec(
+                name=parameter.name,
+                type=parameter.type_name,
+                description=parameter.description,
+                required=parameter.required,
+                default_value=None if parameter.required else _pack_default(parameter.default),
+            )
+            for parameter in spec.parameters
+        ],
+    )
+
+
+def read_tool(spec: bridge.ToolSpec) -> ToolSpec:
+    """Reads what a worker says of a tool."""
+    return ToolSpec(
+        name=spec.name,
+        description=spec.description,
+        supports_streaming=spec.supports_streaming,
+        parameters=tuple(
+            ParameterSpec(
+                name=parameter.name,
+                type_name=parameter.type,
+                description=parameter.description,
+                required=parameter.required,
+                default=_unpack_default(parameter),
+            )
+            for parameter in spec.parameters
+        ),
+    )
+
+
+def call_metadata(
+    call_id: CallId, correlation_id: CorrelationId, more: Mapping[str, str]
+) -> dict[str, str]:
+    """Returns the metadata that every request carries, over what the caller gave."""
+    return {**more, CALL_ID_KEY: call_id, CORRELATION_KEY: correlation_id}
+
+
+def _pack(value: object) -> AnyMessage:
+    return AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value))
+
+
+def _pack_default(value: object) -> AnyMessage | None:
+    try:
+        return _pack(value)
+    except ValueEncodingError:
+        return None
+
+
+def _unpack_default(parameter: bridge.ParameterSpec) -> object:
+    if not parameter.HasField("default_value"):
+        return None
+    return decode_value(parameter.default_value.value)

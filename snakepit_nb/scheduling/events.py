@@ -1,0 +1,63 @@
+"""What the pool tells the scheduler."""
+
+from dataclasses import dataclass
+
+from snakepit_nb.calls import Affinity
+from snakepit_nb.identifiers import CallId, SessionId, WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolResized:
+    """The pool shall have this many workers."""
+
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReady:
+    """A worker that was to be started can take calls, `capacity` of them at once."""
+
+    worker_id: WorkerId
+    capacity: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerFailed:
+    """A worker that was to be started did not get ready, and is not to be tried again."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLost:
+    """A worker is gone, and all that it ran and held with it."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSubmitted:
+    """A call wants a share of a worker."""
+
+    call_id: CallId
+    session_id: SessionId | None = None
+    affinity: Affinity = Affinity.HINT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """A call needs its share or its place in the queue no more, for whatever reason."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded:
+    """A session's state is not wanted any longer. Its calls, also those that wait, still run."""
+
+    session_id: SessionId
+
+
+Event = (
+    PoolResized | WorkerReady | WorkerFailed | WorkerLost | CallSubmitted | CallEnded | SessionEnded
+)

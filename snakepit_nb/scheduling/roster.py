@@ -1,0 +1,117 @@
+"""The workers of a pool and what is booked on each: the ledger of capacity."""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+
+from snakepit_nb.identifiers import CallId, SessionId, WorkerId, worker_id
+
+from .snapshot import WorkerSnapshot, WorkerState
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One worker as the scheduler sees it."""
+
+    worker_id: WorkerId
+    place: int
+    since: float
+    state: WorkerState = WorkerState.STARTING
+    capacity: int = 0
+    leases: dict[CallId, SessionId | None] = field(default_factory=dict)
+
+    @property
+    def load(self) -> int:
+        """How many calls it holds now."""
+        return len(self.leases)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it can take one more call."""
+        return self.state is WorkerState.READY and self.load < self.capacity
+
+    def snapshot(self, sessions: Collection[SessionId]) -> WorkerSnapshot:
+        """Returns it as an observer may see it, with the sessions whose state it holds."""
+        return WorkerSnapshot(
+            worker_id=self.worker_id,
+            state=self.state,
+            capacity=self.capacity,
+            load=self.load,
+            since=self.since,
+            sessions=tuple(sessions),
+            calls=tuple(self.leases),
+        )
+
+
+class Roster:
+    """All workers, and those with room in the order in which placement wants them."""
+
+    def __init__(self) -> None:
+        self._workers: dict[WorkerId, Worker] = {}
+        self._incarnations: dict[int, int] = {}
+        self._with_room: dict[int, OrderedDict[WorkerId, None]] = {}  # by load; longest idle first
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(self._workers.values())
+
+    def find(self, wanted: WorkerId | None) -> Worker | None:
+        """Returns a worker that is not lost, else None."""
+        return None if wanted is None else self._workers.get(wanted)
+
+    def with_room(self) -> Iterator[Worker]:
+        """Yields the workers that can take a call: least loaded first, of equals longest idle."""
+        for load in sorted(self._with_room):
+            for name in self._with_room[load]:
+                yield self._workers[name]
+
+    def add(self, now: float) -> Worker:
+        """Enters a worker that is to be started, at the lowest free place."""
+        taken = {worker.place for worker in self}
+        place = next(number for number in range(len(taken) + 1) if number not in taken)
+        incarnation = self._incarnations.get(place, 0)
+        self._incarnations[place] = incarnation + 1
+        name = worker_id(place, incarnation)
+        worker = Worker(worker_id=name, place=place, since=now)
+        self._workers[name] = worker
+        return worker
+
+    def remove(self, worker: Worker) -> None:
+        """Strikes out a worker."""
+        self._forget_room(worker)
+        del self._workers[worker.worker_id]
+
+    def set_ready(self, worker: Worker, capacity: int, now: float) -> None:
+        """Opens a worker for calls."""
+        worker.state, worker.capacity = WorkerState.READY, capacity
+        self._note_room(worker, now)
+
+    def set_draining(self, worker: Worker, now: float) -> None:
+        """Closes a worker for new calls."""
+        self._forget_room(worker)
+        worker.state, worker.since = WorkerState.DRAINING, now
+
+    def book(
+        self, worker: Worker, call_id: CallId, session_id: SessionId | None, now: float
+    ) -> None:
+        """Gives a call one share of a worker."""
+        self._forget_room(worker)
+        worker.leases[call_id] = session_id
+        self._note_room(worker, now)
+
+    def release(self, worker: Worker, call_id: CallId, now: float) -> None:
+        """Takes a call's share back."""
+        self._forget_room(worker)
+        del worker.leases[call_id]
+        self._note_room(worker, now)
+
+    def _note_room(self, worker: Worker, now: float) -> None:
+        worker.since = now
+        if worker.has_room:
+            self._with_room.setdefault(worker.load, OrderedDict())[worker.worker_id] = None
+
+    def _forget_room(self, worker: Worker) -> None:
+        bucket = self._with_room.get(worker.load)
+        if bucket is not None:
+            bucket.pop(worker.worker_id, None)
+            if not bucket:
+                del self._with_room[worker.load]

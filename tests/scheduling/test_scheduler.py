@@ -1,0 +1,438 @@
+"""Stories of one pool: what comes in, and what the scheduler decides."""
+
+from snakepit_nb.calls import Affinity
+from snakepit_nb.identifiers import CallId, SessionId, WorkerId
+from snakepit_nb.scheduling.affinity import PREFERENCES_KEPT, SessionTable
+from snakepit_nb.scheduling.decisions import (
+    Decision,
+    GrantLease,
+    NoWorkers,
+    QueueFull,
+    Refusal,
+    RefuseCall,
+    SessionLost,
+    StartWorker,
+    StopWorker,
+)
+from snakepit_nb.scheduling.events import (
+    CallEnded,
+    CallSubmitted,
+    PoolResized,
+    SessionEnded,
+    WorkerFailed,
+    WorkerLost,
+    WorkerReady,
+)
+from snakepit_nb.scheduling.scheduler import Scheduler
+from snakepit_nb.scheduling.snapshot import WorkerState
+
+HINT, STRICT = Affinity.HINT, Affinity.STRICT_QUEUE
+
+
+class Story:
+    """A pool of workers `w0`, `w1`, ... that are ready with these capacities."""
+
+    def __init__(self, *capacities: int, queue_size: int = 10) -> None:
+        self.scheduler = Scheduler(queue_size=queue_size)
+        self.now = 0.0
+        self.resize(len(capacities))
+        for place, capacity in enumerate(capacities):
+            self.ready(f"w{place}", capacity)
+
+    def resize(self, workers: int) -> list[Decision]:
+        return self.scheduler.handle(PoolResized(workers=workers), self._tick())
+
+    def ready(self, worker: str, capacity: int = 1) -> list[Decision]:
+        event = WorkerReady(worker_id=WorkerId(worker), capacity=capacity)
+        return self.scheduler.handle(event, self._tick())
+
+    def failed(self, worker: str) -> list[Decision]:
+        return self.scheduler.handle(WorkerFailed(worker_id=WorkerId(worker)), self._tick())
+
+    def lost(self, worker: str) -> list[Decision]:
+        return self.scheduler.handle(WorkerLost(worker_id=WorkerId(worker)), self._tick())
+
+    def submit(
+        self, call: str, session: str | None = None, affinity: Affinity = HINT
+    ) -> list[Decision]:
+        event = CallSubmitted(
+            call_id=CallId(call),
+            session_id=None if session is None else SessionId(session),
+            affinity=affinity,
+        )
+        return self.scheduler.handle(event, self._tick())
+
+    def end(self, call: str) -> list[Decision]:
+        return self.scheduler.handle(CallEnded(call_id=CallId(call)), self._tick())
+
+    def end_session(self, session: str) -> list[Decision]:
+        return self.scheduler.handle(SessionEnded(session_id=SessionId(session)), self._tick())
+
+    def _tick(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def start(worker: str) -> Decision:
+    return StartWorker(worker_id=WorkerId(worker))
+
+
+def stop(worker: str) -> Decision:
+    return StopWorker(worker_id=WorkerId(worker))
+
+
+def grant(call: str, worker: str) -> Decision:
+    return GrantLease(call_id=CallId(call), worker_id=WorkerId(worker))
+
+
+def refuse(call: str, reason: Refusal) -> Decision:
+    return RefuseCall(call_id=CallId(call), reason=reason)
+
+
+def lost(session: str, worker: str) -> Refusal:
+    return SessionLost(session_id=SessionId(session), worker_id=WorkerId(worker))
+
+
+# How many workers there are.
+
+
+def test_a_pool_starts_as_many_workers_as_it_shall_have() -> None:
+    story = Story()
+
+    assert story.resize(2) == [start("w0"), start("w1")]
+    assert story.resize(3) == [start("w2")]
+
+
+def test_a_lost_worker_is_replaced_in_its_place_under_a_new_name() -> None:
+    story = Story(1, 1)
+
+    assert story.lost("w0") == [start("w0.1")]
+    assert story.lost("w0.1") == [start("w0.2")]
+
+
+def test_a_worker_that_cannot_start_is_not_tried_again() -> None:
+    story = Story()
+    story.resize(2)
+
+    assert story.failed("w0") == []
+    assert story.ready("w1") == []
+    assert story.resize(2) == [start("w0.1")]
+
+
+def test_when_no_worker_can_start_every_waiting_call_hears_of_it() -> None:
+    story = Story()
+    story.resize(1)
+    story.submit("first")
+    story.submit("second")
+
+    assert story.failed("w0") == [refuse("first", NoWorkers()), refuse("second", NoWorkers())]
+
+
+def test_a_smaller_pool_gives_up_the_workers_that_hold_no_session() -> None:
+    story = Story(1, 1)
+    story.submit("cell", "notebook", STRICT)
+    story.end("cell")
+
+    assert story.resize(1) == [stop("w1")]
+
+
+def test_a_worker_is_stopped_only_when_its_last_call_has_ended() -> None:
+    story = Story(2)
+    story.submit("first")
+    story.submit("second")
+
+    assert story.resize(0) == []
+    assert story.end("first") == []
+    assert story.end("second") == [stop("w0")]
+
+
+def test_a_worker_that_is_given_up_while_it_starts_is_stopped_when_it_is_ready() -> None:
+    story = Story(1)
+    story.resize(2)
+
+    assert story.resize(1) == []
+    assert story.ready("w1") == [stop("w1")]
+    assert story.lost("w1") == []
+
+
+def test_a_worker_that_is_given_up_while_it_starts_may_fail_at_no_cost() -> None:
+    story = Story(1)
+    story.resize(2)
+    story.resize(1)
+
+    assert story.failed("w1") == []
+    assert story.lost("w0") == [start("w0.1")]
+
+
+def test_words_of_a_worker_that_is_gone_change_nothing() -> None:
+    story = Story(1)
+    story.lost("w0")
+    before = story.scheduler.snapshot()
+
+    assert story.ready("w0") == story.failed("w0") == story.lost("w0") == []
+    assert story.scheduler.snapshot() == before
+
+
+# Calls without a session.
+
+
+def test_a_call_goes_to_the_least_loaded_worker_and_of_equals_to_the_longest_idle() -> None:
+    story = Story(2, 1, 1)
+
+    assert story.submit("a") == [grant("a", "w0")]
+    assert story.submit("b") == [grant("b", "w1")]
+    story.end("a")
+    assert story.submit("c") == [grant("c", "w2")]
+    assert story.submit("d") == [grant("d", "w0")]
+    assert story.submit("e") == [grant("e", "w0")]
+
+
+def test_calls_wait_for_room_and_get_it_in_the_order_in_which_they_came() -> None:
+    story = Story(1)
+    story.submit("a")
+
+    assert story.submit("b") == story.submit("c") == []
+    assert story.end("a") == [grant("b", "w0")]
+    assert story.end("b") == [grant("c", "w0")]
+
+
+def test_a_worker_that_gets_ready_takes_as_many_waiting_calls_as_it_can_hold() -> None:
+    story = Story()
+    story.resize(1)
+    for call in ("a", "b", "c"):
+        story.submit(call)
+
+    assert story.ready("w0", capacity=2) == [grant("a", "w0"), grant("b", "w0")]
+
+
+def test_a_call_that_gives_up_waiting_lets_the_next_one_by() -> None:
+    story = Story(1)
+    for call in ("a", "b", "c"):
+        story.submit(call)
+
+    assert story.end("b") == []
+    assert story.end("a") == [grant("c", "w0")]
+
+
+def test_a_call_is_refused_when_as_many_wait_as_may() -> None:
+    story = Story(1, queue_size=1)
+    story.submit("a")
+    story.submit("b")
+
+    assert story.submit("c") == [refuse("c", QueueFull(size=1))]
+
+
+def test_a_call_is_refused_when_no_worker_will_ever_take_it() -> None:
+    story = Story(1)
+    story.submit("running")
+    story.submit("waiting")
+
+    assert story.resize(0) == [refuse("waiting", NoWorkers())]
+    assert story.submit("late") == [refuse("late", NoWorkers())]
+
+
+def test_the_calls_of_a_lost_worker_leave_the_ledger_and_their_late_end_is_harmless() -> None:
+    story = Story(1)
+    story.submit("a")
+    story.lost("w0")
+    story.ready("w0.1")
+    story.submit("b")
+
+    assert story.end("a") == []
+    assert story.scheduler.snapshot().load == 1
+
+
+# Sessions that merely prefer a worker.
+
+
+def test_a_session_goes_back_to_its_worker_while_that_has_room() -> None:
+    story = Story(1, 1)
+    story.submit("a", "chat")
+    story.end("a")
+
+    assert story.submit("b", "chat") == [grant("b", "w0")]
+    assert story.submit("c", "chat") == [grant("c", "w1")]
+
+
+def test_a_session_without_state_moves_on_silently_when_its_worker_is_lost() -> None:
+    story = Story(1, 1)
+    story.submit("a", "chat")
+    story.lost("w0")
+
+    assert story.submit("b", "chat") == [grant("b", "w1")]
+
+
+def test_of_too_many_preferences_the_oldest_are_forgotten() -> None:
+    table = SessionTable()
+    for number in range(PREFERENCES_KEPT + 1):
+        table.prefer(SessionId(f"s{number}"), WorkerId("w0"))
+
+    assert table.preference_of(SessionId("s0")) is None
+    assert table.preference_of(SessionId("s1")) == "w0"
+
+
+# Sessions whose state lives on a worker.
+
+
+def test_a_session_with_state_waits_for_its_home_though_others_have_room() -> None:
+    story = Story(1, 1)
+    story.submit("a", "notebook", STRICT)
+
+    assert story.submit("b", "notebook", STRICT) == []
+    assert story.submit("c") == [grant("c", "w1")]
+    assert story.end("a") == [grant("b", "w0")]
+
+
+def test_a_tool_called_in_a_session_with_state_runs_where_the_state_is() -> None:
+    story = Story(1, 1)
+    story.submit("cell", "notebook", STRICT)
+
+    assert story.submit("tool", "notebook", HINT) == []
+    assert story.end("cell") == [grant("tool", "w0")]
+
+
+def test_sessions_with_state_spread_over_the_workers() -> None:
+    story = Story(4, 4)
+    story.submit("a", "first", STRICT)
+    story.submit("b")
+    story.submit("c")
+
+    assert story.end("a") == []
+    assert story.submit("d", "second", STRICT) == [grant("d", "w1")]
+
+
+def test_sessions_that_came_before_the_workers_go_to_the_first_that_has_room() -> None:
+    story = Story()
+    story.resize(2)
+    story.submit("a1", "first", STRICT)
+    story.submit("a2", "first", STRICT)
+    story.submit("b1", "second", STRICT)
+
+    assert story.ready("w1") == [grant("a1", "w1")]
+    assert story.ready("w0") == [grant("b1", "w0")]
+    assert story.end("a1") == [grant("a2", "w1")]
+
+
+def test_calls_that_follow_their_session_home_keep_their_place_in_the_order() -> None:
+    story = Story(2, 1)
+    story.submit("old", "old", STRICT)
+    story.submit("other")
+    story.submit("filler", "old", STRICT)
+    story.submit("new1", "new", STRICT)
+    story.submit("new2", "new", STRICT)
+    story.submit("old2", "old", STRICT)
+
+    assert story.end("filler") == [grant("new1", "w0")]
+    assert story.scheduler.snapshot().queued == ("new2", "old2")
+    assert story.end("old") == [grant("new2", "w0")]
+    assert story.end("new1") == [grant("old2", "w0")]
+
+
+def test_a_session_that_has_not_begun_loses_nothing_with_a_worker() -> None:
+    story = Story(1)
+    story.submit("a")
+    story.submit("first", "notebook", STRICT)
+
+    assert story.lost("w0") == [start("w0.1")]
+    assert story.ready("w0.1") == [grant("first", "w0.1")]
+
+
+def test_a_session_hears_of_its_loss_by_its_next_call_and_then_begins_anew() -> None:
+    story = Story(1, 1)
+    story.submit("a", "notebook", STRICT)
+    story.end("a")
+    story.lost("w0")
+
+    assert story.submit("b", "notebook", STRICT) == [refuse("b", lost("notebook", "w0"))]
+    assert story.submit("c", "notebook", STRICT) == [grant("c", "w1")]
+
+
+def test_a_session_whose_call_died_with_the_worker_is_not_told_again() -> None:
+    story = Story(1, 1)
+    story.submit("a", "notebook", STRICT)
+    story.lost("w0")
+
+    assert story.submit("b", "notebook", STRICT) == [grant("b", "w1")]
+
+
+def test_calls_that_wait_for_the_lost_home_are_refused_at_once() -> None:
+    story = Story(1)
+    story.submit("other")
+    story.end("other")
+    story.submit("a", "notebook", STRICT)
+    story.submit("b", "notebook", STRICT)
+    story.submit("c")
+
+    assert story.lost("w0") == [refuse("b", lost("notebook", "w0")), start("w0.1")]
+    assert story.ready("w0.1") == [grant("c", "w0.1")]
+
+
+def test_on_a_draining_worker_the_running_call_goes_on_and_the_next_one_is_told() -> None:
+    story = Story(1, 1)
+    story.submit("a", "first", STRICT)
+    story.submit("b", "second", STRICT)
+    story.resize(1)
+    assert [worker.state for worker in story.scheduler.snapshot().workers] == [
+        WorkerState.READY,
+        WorkerState.DRAINING,
+    ]
+
+    assert story.submit("b2", "second", STRICT) == [refuse("b2", lost("second", "w1"))]
+    assert story.submit("b3", "second", STRICT) == []
+    assert story.end("b") == [stop("w1")]
+    assert story.end("a") == [grant("b3", "w0")]
+
+
+def test_a_session_is_never_pinned_to_a_draining_worker_that_it_preferred() -> None:
+    story = Story(1, 1)
+    story.submit("a")
+    story.submit("b", "chat")
+    story.end("a")
+    story.submit("c", "other", STRICT)
+    story.end("c")
+    story.resize(1)
+
+    assert story.submit("d", "chat", STRICT) == [grant("d", "w0")]
+
+
+def test_a_call_that_dies_on_a_draining_worker_tells_its_session() -> None:
+    story = Story(1, 1)
+    story.submit("a", "first", STRICT)
+    story.submit("b", "second", STRICT)
+    story.resize(1)
+
+    assert story.lost("w1") == []
+    story.end("a")
+    assert story.submit("b2", "second", STRICT) == [grant("b2", "w0")]
+
+
+def test_a_session_that_was_ended_may_begin_anew_anywhere() -> None:
+    story = Story(1, 1)
+    story.submit("a", "notebook", STRICT)
+    story.end_session("notebook")
+
+    assert story.submit("b", "notebook", STRICT) == [grant("b", "w1")]
+    assert story.scheduler.snapshot().workers[0].sessions == ()
+    assert story.scheduler.snapshot().workers[1].sessions == ("notebook",)
+
+
+def test_a_session_that_was_ended_hears_of_no_loss() -> None:
+    story = Story(1, 1)
+    story.submit("a", "notebook", STRICT)
+    story.end("a")
+    story.lost("w0")
+    story.end_session("notebook")
+
+    assert story.submit("b", "notebook", STRICT) == [grant("b", "w1")]
+
+
+def test_a_snapshot_tells_load_and_capacity_of_the_pool() -> None:
+    story = Story(2, 1)
+    story.resize(3)
+    story.submit("a")
+    story.submit("b")
+
+    snapshot = story.scheduler.snapshot()
+
+    assert (snapshot.load, snapshot.capacity) == (2, 3)
+    assert [worker.since for worker in snapshot.workers] == [5.0, 6.0, 4.0]

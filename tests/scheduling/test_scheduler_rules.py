@@ -1,0 +1,332 @@
+"""What always holds, in whatever order things happen: the scheduler against a pool's books."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar, assert_never
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from snakepit_nb.calls import Affinity
+from snakepit_nb.identifiers import CallId, SessionId, WorkerId
+from snakepit_nb.scheduling.decisions import (
+    GrantLease,
+    NoWorkers,
+    QueueFull,
+    Refusal,
+    RefuseCall,
+    SessionLost,
+    StartWorker,
+    StopWorker,
+)
+from snakepit_nb.scheduling.events import (
+    CallEnded,
+    CallSubmitted,
+    Event,
+    PoolResized,
+    SessionEnded,
+    WorkerFailed,
+    WorkerLost,
+    WorkerReady,
+)
+from snakepit_nb.scheduling.scheduler import Scheduler
+from snakepit_nb.scheduling.snapshot import WorkerState
+
+Item = TypeVar("Item")
+
+SESSIONS = [SessionId("red"), SessionId("blue")]
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """A call as the pool knows it. `pinned_to` is the only worker that may run it, if there is."""
+
+    call_id: CallId
+    session_id: SessionId | None
+    affinity: Affinity
+    pinned_to: WorkerId | None
+    worker_id: WorkerId | None = None
+
+    def may_run_on(self, worker_id: WorkerId) -> bool:
+        return self.pinned_to in (None, worker_id)
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """A worker as the pool knows it; its capacity is None while it starts."""
+
+    capacity: int | None = None
+    is_draining: bool = False
+    is_stopped: bool = False
+
+
+def one_of(items: "Callable[[PoolMachine], Iterable[Item]]") -> st.SearchStrategy[Item]:
+    """Draws from what the machine holds at that moment."""
+    return st.runner().flatmap(lambda machine: st.sampled_from(list(items(machine))))
+
+
+class PoolMachine(RuleBasedStateMachine):
+    """A pool that carries decisions out, and keeps books of its own to check them against."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = 0
+        self.processes: dict[WorkerId, Process] = {}
+        self.waiting: dict[CallId, Call] = {}
+        self.running: dict[CallId, Call] = {}
+        self.past: list[CallId] = []
+        self.names_given: set[WorkerId] = set()
+        self.homes: dict[SessionId, WorkerId] = {}
+        self.untold: dict[SessionId, WorkerId] = {}
+        self.calls_made = 0
+        self.now = 0.0
+
+    @initialize(
+        queue_size=st.integers(0, 8),
+        capacities=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    )
+    def open(self, queue_size: int, capacities: list[int]) -> None:
+        self.queue_size = queue_size
+        self.scheduler = Scheduler(queue_size=queue_size)
+        self.resize(len(capacities))
+        for worker_id, capacity in zip(self.starting, capacities, strict=True):
+            self.ready(worker_id, capacity)
+
+    # What happens.
+
+    @rule(workers=st.sampled_from([2, 1, 3, 4, 2, 3, 0]))
+    def resize(self, workers: int) -> None:
+        self.wanted = workers
+        self.handle(PoolResized(workers=workers))
+
+    @precondition(lambda self: self.starting)
+    @rule(worker_id=one_of(lambda self: self.starting), capacity=st.integers(1, 4))
+    def ready(self, worker_id: WorkerId, capacity: int) -> None:
+        self.processes[worker_id].capacity = capacity
+        self.handle(WorkerReady(worker_id=worker_id, capacity=capacity))
+
+    @precondition(lambda self: self.processes)
+    @rule(worker_id=one_of(lambda self: self.processes), is_given_up=st.booleans())
+    def gone(self, worker_id: WorkerId, *, is_given_up: bool) -> None:
+        if is_given_up and self.processes[worker_id].capacity is None:
+            self.failed(worker_id)
+        else:
+            self.lost(worker_id)
+
+    def failed(self, worker_id: WorkerId) -> None:
+        if not self.processes.pop(worker_id).is_draining:
+            self.wanted -= 1
+        self.handle(WorkerFailed(worker_id=worker_id))
+
+    def lost(self, worker_id: WorkerId) -> None:
+        del self.processes[worker_id]
+        dead = [call for call in self.running.values() if call.worker_id == worker_id]
+        for call in dead:
+            self.past.append(self.running.pop(call.call_id).call_id)
+        self.give_up_sessions(worker_id)
+        for call in dead:
+            if call.session_id is not None and self.untold.get(call.session_id) == worker_id:
+                del self.untold[call.session_id]  # the death of the call told it
+        self.handle(WorkerLost(worker_id=worker_id))
+
+    @rule()
+    def submit_alone(self) -> None:
+        self.submit(None, Affinity.HINT)
+
+    @rule(session_id=st.sampled_from(SESSIONS))
+    def submit_hint(self, session_id: SessionId) -> None:
+        self.submit(session_id, Affinity.HINT)
+
+    @rule(session_id=st.sampled_from(SESSIONS), cells=st.integers(1, 3))
+    def submit_strict(self, session_id: SessionId, cells: int) -> None:
+        for _ in range(cells):
+            self.submit(session_id, Affinity.STRICT_QUEUE)
+
+    def submit(self, session_id: SessionId | None, affinity: Affinity) -> None:
+        self.calls_made += 1
+        call = Call(
+            call_id=CallId(f"c{self.calls_made}"),
+            session_id=session_id,
+            affinity=affinity,
+            pinned_to=None if session_id is None else self.homes.get(session_id),
+        )
+        must_be_told = session_id in self.untold
+        self.waiting[call.call_id] = call
+        self.handle(CallSubmitted(call_id=call.call_id, session_id=session_id, affinity=affinity))
+        assert not (must_be_told and session_id in self.untold)
+
+    @precondition(lambda self: self.running)
+    @rule(call_id=one_of(lambda self: self.running), now=st.floats())
+    def end_running(self, call_id: CallId, now: float) -> None:
+        self.now = now
+        del self.running[call_id]
+        self.past.append(call_id)
+        self.handle(CallEnded(call_id=call_id))
+
+    @precondition(lambda self: self.waiting)
+    @rule(call_id=one_of(lambda self: self.waiting))
+    def end_waiting(self, call_id: CallId) -> None:
+        del self.waiting[call_id]
+        self.past.append(call_id)
+        self.handle(CallEnded(call_id=call_id))
+
+    @rule(call_id=one_of(lambda self: [CallId("unknown"), *self.past]))
+    def end_late(self, call_id: CallId) -> None:
+        before = self.scheduler.snapshot()
+        assert self.scheduler.handle(CallEnded(call_id=call_id), self.now) == []
+        assert repr(self.scheduler.snapshot()) == repr(before)  # not ==: nan is a time, too
+
+    @rule(session_id=st.sampled_from(SESSIONS))
+    def end_session(self, session_id: SessionId) -> None:
+        self.homes.pop(session_id, None)
+        self.untold.pop(session_id, None)
+        self.handle(SessionEnded(session_id=session_id))
+
+    # What the pool does about it.
+
+    def handle(self, event: Event) -> None:
+        decisions = self.scheduler.handle(event, self.now)
+        self.note_drains()
+        for decision in decisions:
+            match decision:
+                case StartWorker(worker_id=worker_id):
+                    assert worker_id not in self.names_given
+                    self.names_given.add(worker_id)
+                    self.processes[worker_id] = Process()
+                case StopWorker(worker_id=worker_id):
+                    assert not self.processes[worker_id].is_stopped
+                    self.processes[worker_id].is_stopped = True
+                case GrantLease(call_id=call_id, worker_id=worker_id):
+                    self.run(self.waiting[call_id], worker_id)
+                case RefuseCall(call_id=call_id, reason=reason):
+                    self.check_refusal(self.waiting[call_id], reason, event)
+                    del self.waiting[call_id]
+                    self.past.append(call_id)
+                case _:
+                    assert_never(decision)
+
+    def note_drains(self) -> None:
+        for worker in self.scheduler.snapshot().workers:
+            process = self.processes.get(worker.worker_id)
+            is_draining = worker.state is WorkerState.DRAINING
+            if process is None or process.is_draining == is_draining:
+                continue
+            assert is_draining, "a worker that drains never comes back"
+            process.is_draining = True
+            self.give_up_sessions(worker.worker_id)
+
+    def give_up_sessions(self, worker_id: WorkerId) -> None:
+        """From now on a session of this worker has no home, and is to be told so."""
+        for session_id in [s for s, home in self.homes.items() if home == worker_id]:
+            del self.homes[session_id]
+            self.untold[session_id] = worker_id
+
+    def run(self, call: Call, worker_id: WorkerId) -> None:
+        process = self.processes[worker_id]
+        assert not process.is_draining
+        assert process.capacity is not None
+        assert self.load(worker_id) < process.capacity
+        assert call is next(c for c in self.waiting.values() if c.may_run_on(worker_id))
+        assert call.session_id not in self.untold
+        call.worker_id = worker_id
+        self.running[call.call_id] = self.waiting.pop(call.call_id)
+        if call.session_id is None or call.pinned_to is not None:
+            return
+        if call.affinity is Affinity.STRICT_QUEUE:
+            assert call.session_id not in self.homes
+            self.homes[call.session_id] = worker_id
+            for follower in self.waiting.values():
+                if follower.session_id == call.session_id and follower.pinned_to is None:
+                    follower.pinned_to = worker_id
+
+    def check_refusal(self, call: Call, reason: Refusal, event: Event) -> None:
+        is_submitted = isinstance(event, CallSubmitted) and event.call_id == call.call_id
+        match reason:
+            case QueueFull(size=size):
+                assert is_submitted
+                assert len(self.waiting) - 1 == size == self.queue_size
+            case NoWorkers():
+                assert self.wanted == 0
+            case SessionLost(session_id=session_id, worker_id=worker_id):
+                assert session_id == call.session_id
+                if is_submitted:
+                    assert self.untold[session_id] == worker_id
+                else:
+                    assert call.pinned_to == worker_id
+                if self.untold.get(session_id) == worker_id:
+                    del self.untold[session_id]
+            case _:
+                assert_never(reason)
+
+    @property
+    def starting(self) -> list[WorkerId]:
+        return [name for name, process in self.processes.items() if process.capacity is None]
+
+    def load(self, worker_id: WorkerId) -> int:
+        return sum(call.worker_id == worker_id for call in self.running.values())
+
+    # What always holds.
+
+    @invariant()
+    def the_ledger_is_what_the_pool_does(self) -> None:
+        snapshot = self.scheduler.snapshot()
+        assert snapshot.queued == tuple(self.waiting)
+        assert {worker.worker_id for worker in snapshot.workers} == self.processes.keys()
+        for worker in snapshot.workers:
+            assert worker.calls == tuple(
+                call.call_id for call in self.running.values() if call.worker_id == worker.worker_id
+            )
+            assert worker.load == len(worker.calls) <= worker.capacity
+            assert set(worker.sessions) == {
+                s for s, home in self.homes.items() if home == worker.worker_id
+            }
+
+    @invariant()
+    def there_are_as_many_workers_as_wanted(self) -> None:
+        staying = [process for process in self.processes.values() if not process.is_draining]
+        assert len(staying) == self.wanted
+
+    @invariant()
+    def nobody_waits_for_a_worker_that_has_room(self) -> None:
+        with_room = [
+            name
+            for name, process in self.processes.items()
+            if process.capacity is not None
+            and not process.is_draining
+            and self.load(name) < process.capacity
+        ]
+        assert not [
+            (call, name)
+            for call in self.waiting.values()
+            for name in with_room
+            if call.may_run_on(name)
+        ]
+
+    @invariant()
+    def nobody_waits_for_a_worker_that_will_not_come(self) -> None:
+        for call in self.waiting.values():
+            if call.pinned_to is None:
+                assert self.wanted > 0
+            else:
+                assert not self.processes[call.pinned_to].is_draining
+
+    @invariant()
+    def the_queue_is_no_longer_than_it_may(self) -> None:
+        assert len(self.waiting) <= self.queue_size
+
+    @invariant()
+    def a_draining_worker_is_stopped_as_soon_as_it_runs_nothing(self) -> None:
+        for name, process in self.processes.items():
+            is_idle = process.capacity is not None and not self.load(name)
+            assert process.is_stopped == (process.is_draining and is_idle)
+
+
+TestScheduler = PoolMachine.TestCase
+TestScheduler.settings = settings(max_examples=200, stateful_step_count=50, deadline=None)

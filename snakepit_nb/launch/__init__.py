@@ -1,0 +1,1 @@
+"""Starts worker processes and sees to it that none outlives its kernel."""

@@ -1,0 +1,61 @@
+"""The private directory in which a launcher's workers make their sockets."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from snakepit_nb.errors import WorkerStartError
+from snakepit_nb.wire.private_directory import verify_private_directory
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes. The system takes 107 (macOS 103); gRPC's complaint above that does not name the path."""
+LONGEST_SOCKET_NAME = "9999999.sock"
+
+SHARED_PLACE = Path("/tmp")  # noqa: S108 (checked to be private)
+
+
+def create_runtime_directory(preferred: str, *, shared: Path = SHARED_PLACE) -> Path:
+    """Makes a new directory below `preferred` (`$XDG_RUNTIME_DIR`, may be empty), else in `shared`.
+
+    Raises:
+        WorkerStartError: what stands there is not private to this user.
+    """
+    name = secrets.token_hex(4)
+    if preferred:
+        directory = Path(preferred) / "snakepit" / name
+        if _is_short_enough(directory) and _make_private(directory.parent, may_exist=True):
+            return _made(directory)
+    return _made(shared / f"snakepit-{os.geteuid()}-{name}")
+
+
+def remove_runtime_directory(directory: Path) -> None:
+    """Removes a directory and the files in it; the guardian may have been there before."""
+    with suppress(OSError):  # what cannot be removed is no reason to fail at the end of all
+        for entry in directory.iterdir():
+            entry.unlink(missing_ok=True)
+        directory.rmdir()
+
+
+def socket_path(directory: Path, number: int) -> Path:
+    """Names the socket of a launcher's worker by its number, never by text from elsewhere."""
+    return directory / f"{number}.sock"
+
+
+def _made(directory: Path) -> Path:
+    if not _make_private(directory, may_exist=False):
+        raise WorkerStartError(f"{directory} cannot be made; workers keep their sockets there.")
+    return directory
+
+
+def _make_private(directory: Path, *, may_exist: bool) -> bool:
+    try:
+        directory.mkdir(mode=0o700, exist_ok=may_exist)
+    except OSError:
+        return False
+    verify_private_directory(directory)
+    return True
+
+
+def _is_short_enough(directory: Path) -> bool:
+    return len(os.fsencode(directory / LONGEST_SOCKET_NAME)) <= LONGEST_SOCKET_PATH

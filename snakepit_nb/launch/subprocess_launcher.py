@@ -1,0 +1,162 @@
+"""Starts workers as child processes of a guardian on this machine."""
+
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import anyio
+from anyio.abc import TaskGroup
+
+from snakepit_nb.errors import WorkerError, WorkerStartError
+from snakepit_nb.wire.handshake import Introduction
+
+from .ends import Ends, open_ends
+from .environment import FORCED, QUIET_GRPC, WORKER_ID_VARIABLE, thread_limits, worker_environment
+from .first_contact import make_contact
+from .guardian_client import GuardianClient
+from .launcher import LaunchSpec
+from .runtime_directory import create_runtime_directory, socket_path
+from .start_problem import StartProblem, start_error
+from .subprocess_worker import SubprocessWorker
+
+ANNOUNCE_DESCRIPTOR = 3
+"""The guardian puts it there, right after stdin, stdout and stderr."""
+THREADS_PER_WORKER = 1  # a worker runs one call at a time, and the workers share the cores
+
+
+@asynccontextmanager
+async def open_subprocess_launcher(
+    *, command: Sequence[str] = ("-m", "snakepit_nb.worker")
+) -> AsyncIterator["SubprocessLauncher"]:
+    """Opens a launcher that leaves no process behind. `command` is what the interpreter runs."""
+    async with anyio.create_task_group() as tasks:
+        launcher = SubprocessLauncher(tasks, command)
+        try:
+            yield launcher
+        finally:
+            await launcher.aclose()
+
+
+class SubprocessLauncher:
+    """The launcher for this machine. Its guardian is started by the first launch."""
+
+    def __init__(self, tasks: TaskGroup, command: Sequence[str]) -> None:
+        self._tasks = tasks
+        self._command = tuple(command)
+        self._guardian: GuardianClient | None = None
+        self._opening = anyio.Lock()
+        self._is_closed = False
+        self._launched = 0
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "open"
+        return (
+            f"<SubprocessLauncher {state} guardian {self.guardian_pid} launched {self._launched}>"
+        )
+
+    @property
+    def guardian_pid(self) -> int | None:
+        """The process id of the guardian, once there is one."""
+        return None if self._guardian is None else self._guardian.pid
+
+    async def launch(self, spec: LaunchSpec) -> SubprocessWorker:
+        """Starts one worker and returns when it has announced itself.
+
+        Raises:
+            WorkerStartError: it did not get ready; the message says why and has its last lines.
+        """
+        guardian = await self._open_guardian()
+        try:
+            ends = open_ends()
+        except OSError as error:
+            problem = StartProblem(f"no pipe can be made: {error.strerror}", "Raise `ulimit -n`.")
+            raise start_error(spec, problem, ()) from error
+        worker = SubprocessWorker(self._introduction(spec, guardian.directory), guardian, ends)
+        # It is attended before it is started: later, the task group might have ended.
+        self._tasks.start_soon(worker.attend)
+        try:
+            await self._spawn(spec, worker, guardian, ends)
+            worker.meet(await make_contact(worker, ends.announcement, within=spec.ready_timeout))
+        except StartProblem as problem:
+            await _clear_away(worker)
+            raise start_error(spec, problem, worker.last_lines) from problem.__cause__
+        except BaseException:
+            await _clear_away(worker)
+            raise
+        finally:
+            os.close(ends.announcement)
+        return worker
+
+    async def aclose(self) -> None:
+        """Kills what still runs, and ends the guardian."""
+        self._is_closed = True
+        with anyio.CancelScope(shield=True):
+            async with self._opening:
+                if self._guardian is not None:
+                    await self._guardian.aclose()
+
+    async def _open_guardian(self) -> GuardianClient:
+        async with self._opening:
+            if self._is_closed:
+                raise WorkerStartError("The launcher is closed; start the pool again.")
+            guardian = self._guardian
+            if guardian is None or guardian.ended.is_set():
+                guardian = self._guardian = await self._start_guardian()
+            return guardian
+
+    async def _start_guardian(self) -> GuardianClient:
+        preferred = os.environ.get("XDG_RUNTIME_DIR", "")
+        directory = await anyio.to_thread.run_sync(create_runtime_directory, preferred)
+        guardian = GuardianClient(directory)
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._tasks.start(guardian.run)
+        except OSError as error:
+            raise WorkerStartError(
+                f"The guardian of the workers cannot be run with {sys.executable!r}: "
+                f"{error.strerror}. Look whether that interpreter is still there."
+            ) from error
+        return guardian
+
+    async def _spawn(
+        self, spec: LaunchSpec, worker: SubprocessWorker, guardian: GuardianClient, ends: Ends
+    ) -> None:
+        announce = ("--announce-fd", str(ANNOUNCE_DESCRIPTOR))
+        environment = worker_environment(
+            inherited=os.environ,
+            limits={**thread_limits(THREADS_PER_WORKER), **QUIET_GRPC},
+            user=dict(spec.environment),
+            forced={**FORCED, WORKER_ID_VARIABLE: spec.worker_id},
+        )
+        try:
+            await guardian.spawn(
+                worker.guarded,
+                argv=(spec.python, *self._command, *announce),
+                environment=environment,
+                cwd=spec.cwd,
+                descriptors=ends.theirs,
+            )
+        finally:
+            ends.close_theirs()
+
+    def _introduction(self, spec: LaunchSpec, directory: Path) -> Introduction:
+        self._launched += 1
+        return Introduction(
+            worker_id=spec.worker_id,
+            pool=spec.pool,
+            socket_path=str(socket_path(directory, self._launched)),
+            token=secrets.token_urlsafe(32),
+            nonce=secrets.token_urlsafe(16),
+            adapters=spec.adapters,
+            sys_path=spec.sys_path,
+            message_bytes=spec.message_bytes,
+            bridge=spec.bridge,
+        )
+
+
+async def _clear_away(worker: SubprocessWorker) -> None:
+    with suppress(WorkerError):  # that it cannot be killed is not why it did not start
+        await worker.kill()

@@ -1,0 +1,127 @@
+"""A worker that is a process on this machine, with what the kernel holds of it."""
+
+import os
+import socket
+from contextlib import suppress
+
+import anyio
+
+from snakepit_nb.errors import WorkerError
+from snakepit_nb.wire.handshake import Announcement, Introduction
+
+from .descriptors import receive, send_all
+from .ends import Ends
+from .guardian_client import GuardedProcess, GuardianClient
+from .launcher import WorkerExit
+from .output_tail import OutputTail
+
+KILL_SECONDS = 10.0
+LAST_WORDS_SECONDS = 0.5
+"""How long, after a worker ended, another process that holds its output may hide its last lines."""
+
+
+class SubprocessWorker:
+    """One process under the guardian. `attend` is its life; the rest is called while that runs."""
+
+    def __init__(self, introduction: Introduction, guardian: GuardianClient, ends: Ends) -> None:
+        self.introduction = introduction
+        self.guarded = GuardedProcess(introduction.worker_id)
+        self._guardian = guardian
+        self._stdin = ends.stdin
+        self._output = ends.output
+        self._tail = OutputTail()
+        self._announcement: Announcement | None = None
+        self._output_ended = anyio.Event()
+        self._finished = anyio.Event()
+
+    def __repr__(self) -> str:
+        exit_ = self.guarded.exit
+        state = "runs" if exit_ is None else f"ended with {exit_}"
+        return f"<SubprocessWorker {self.introduction.worker_id} process {self.pid} {state}>"
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.guarded.pid
+
+    @property
+    def token(self) -> str:
+        """The secret that opens the worker's socket."""
+        return self.introduction.token
+
+    @property
+    def announcement(self) -> Announcement:
+        """What the worker said of itself when it was ready."""
+        if self._announcement is None:
+            raise WorkerError(f"Worker {self.introduction.worker_id} has not announced itself.")
+        return self._announcement
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        """The last lines that the process itself wrote to its stdout and stderr."""
+        return self._tail.lines
+
+    def meet(self, announcement: Announcement) -> None:
+        """Notes what the worker said of itself."""
+        self._announcement = announcement
+
+    async def attend(self) -> None:
+        """Takes its output until it ends, whoever is cancelled: its end is sure to be reported."""
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._take_output)
+                await self.guarded.ended.wait()
+                with anyio.move_on_after(LAST_WORDS_SECONDS):
+                    await self._output_ended.wait()
+                tasks.cancel_scope.cancel()
+            os.close(self._output)
+            anyio.notify_closing(self._stdin)
+            self._stdin.close()
+            self._finished.set()
+
+    async def tell(self, data: bytes) -> None:
+        """Writes to its stdin.
+
+        Raises:
+            OSError: it has closed that, or has ended.
+        """
+        try:
+            await send_all(self._stdin, data)
+        except anyio.ClosedResourceError as error:
+            raise BrokenPipeError from error
+
+    async def wait(self) -> WorkerExit:
+        """Returns when the process has ended and its output is read; may be awaited many times."""
+        await self._finished.wait()
+        if self.guarded.exit is None:
+            raise WorkerError(f"{self!r} is finished, yet its end was not reported.")
+        return self.guarded.exit
+
+    async def stop(self, grace: float) -> WorkerExit:
+        """Asks the worker to end, kills it after `grace` seconds, and returns once it has ended."""
+        if not self.guarded.ended.is_set():
+            with suppress(OSError):  # it has ended, and that is not reported yet
+                # Not only closed: a forked child of the kernel would hold it open.
+                self._stdin.shutdown(socket.SHUT_RDWR)
+        with anyio.move_on_after(grace, shield=True):
+            return await self.wait()
+        return await self.kill()
+
+    async def kill(self) -> WorkerExit:
+        """Kills the worker and all that it started, and returns once it has ended.
+
+        Raises:
+            WorkerError: not even that ended it.
+        """
+        with anyio.move_on_after(KILL_SECONDS, shield=True):
+            await self._guardian.kill(self.guarded)
+            return await self.wait()
+        raise WorkerError(
+            f"Worker {self.introduction.worker_id} (process {self.pid}) was killed, but has not "
+            f"ended after {KILL_SECONDS:g} s: it hangs in the system. Look at it with `ps`."
+        )
+
+    async def _take_output(self) -> None:
+        while data := await receive(self._output):
+            self._tail.feed(data)
+        self._output_ended.set()

@@ -1,0 +1,64 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from snakepit_nb.errors import WorkerStartError
+from snakepit_nb.launch.runtime_directory import (
+    LONGEST_SOCKET_PATH,
+    create_runtime_directory,
+    remove_runtime_directory,
+    socket_path,
+)
+from snakepit_nb.wire.private_directory import verify_private_directory
+
+
+def test_it_is_made_for_this_user_alone_and_removed_with_its_files(tmp_path: Path) -> None:
+    directory = create_runtime_directory(str(tmp_path))
+    socket_path(directory, 1).touch()
+
+    assert directory.parent == tmp_path / "snakepit"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    remove_runtime_directory(directory)
+    remove_runtime_directory(directory)
+    assert not directory.exists()
+
+
+@pytest.mark.parametrize("preferred", ["", "/no/where", "/dev/null", "x" * 200])
+def test_it_is_made_in_the_shared_place_where_the_preferred_one_will_not_do(
+    tmp_path: Path, preferred: str
+) -> None:
+    directory = create_runtime_directory(preferred, shared=tmp_path)
+
+    assert directory.parent == tmp_path
+    assert directory.name.startswith(f"snakepit-{os.geteuid()}-")
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_not_taken(tmp_path: Path) -> None:
+    deep = tmp_path / ("x" * LONGEST_SOCKET_PATH)
+    deep.mkdir()
+
+    assert create_runtime_directory(str(deep), shared=tmp_path).parent == tmp_path
+
+
+def test_a_directory_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "snakepit").mkdir()
+    (tmp_path / "snakepit").chmod(0o755)
+
+    with pytest.raises(WorkerStartError, match="is open to other users; do `chmod 700"):
+        create_runtime_directory(str(tmp_path))
+
+
+def test_a_link_a_file_and_nothing_are_refused(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to(private)
+    (tmp_path / "file").touch()
+
+    verify_private_directory(private)
+    for name in ("link", "file"):
+        with pytest.raises(WorkerStartError, match="is not a directory"):
+            verify_private_directory(tmp_path / name)
+    with pytest.raises(WorkerStartError, match="cannot be checked: No such file"):
+        verify_private_directory(tmp_path / "nothing")

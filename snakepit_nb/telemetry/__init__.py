@@ -1,0 +1,1 @@
+"""One id from the cell to the worker and back."""

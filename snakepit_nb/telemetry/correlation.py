@@ -1,0 +1,88 @@
+"""One correlation id for each cell: which it is, and how the code that runs under it finds it."""
+
+import logging
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from snakepit_nb.errors import UsageError
+from snakepit_nb.identifiers import CorrelationId, correlation_id_from, is_correlation_id
+
+_current: ContextVar[CorrelationId | None] = ContextVar("snakepit_correlation_id", default=None)
+
+
+def new_correlation_id() -> CorrelationId:
+    """Makes a fresh id: `sp-` and 24 hexadecimal digits."""
+    return correlation_id_from(secrets.token_bytes(12))
+
+
+def checked_correlation_id(text: str) -> CorrelationId:
+    """Returns the text as a correlation id.
+
+    Raises:
+        UsageError: it is not 1 to 128 printable ASCII characters.
+    """
+    if not is_correlation_id(text):
+        raise UsageError(f"correlation id {text[:40]!r}: give 1 to 128 printable ASCII characters.")
+    return CorrelationId(text)
+
+
+def current_correlation_id() -> CorrelationId | None:
+    """Returns the id that the running code belongs to, in a worker or under `correlation`."""
+    return _current.get()
+
+
+@contextmanager
+def correlation(text: str | None = None) -> Iterator[CorrelationId]:
+    """Runs the calls within the `with` under one id: the given one, or a fresh one.
+
+    Raises:
+        UsageError: the text cannot be an id.
+    """
+    chosen = new_correlation_id() if text is None else checked_correlation_id(text)
+    token = _current.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _current.reset(token)
+
+
+class RequestCorrelation:
+    """Gives each execute request one id, so that all calls of one plain cell share it."""
+
+    def __init__(self, *, remembered: int = 1000) -> None:
+        self._ids: OrderedDict[str, CorrelationId] = OrderedDict()
+        self._remembered = remembered
+        self.request_key: Callable[[], str | None] = lambda: None
+        """Tells the running request's message id; the notebook sets it, scripts have none."""
+
+    def choose(self) -> CorrelationId:
+        """Returns a call's id: the surrounding one, else the request's, else a new one."""
+        surrounding = _current.get()
+        if surrounding is not None:
+            return surrounding
+        key = self.request_key()
+        if key is None:
+            return new_correlation_id()
+        if key not in self._ids:
+            self._ids[key] = new_correlation_id()
+            if len(self._ids) > self._remembered:
+                self._ids.popitem(last=False)
+        return self._ids[key]
+
+
+requests = RequestCorrelation()
+
+
+def label_log_records() -> None:
+    """Lets every log record of this process carry `correlation_id`, empty outside of calls."""
+    make_record = logging.getLogRecordFactory()
+
+    def labelled(*args: object, **kwargs: object) -> logging.LogRecord:
+        record = make_record(*args, **kwargs)
+        record.correlation_id = _current.get() or ""
+        return record
+
+    logging.setLogRecordFactory(labelled)

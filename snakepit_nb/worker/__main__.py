@@ -1,0 +1,117 @@
+"""A worker process: `python -m snakepit_nb.worker --announce-fd N`, as a launcher starts it."""
+
+import argparse
+import faulthandler
+import os
+import platform
+import signal
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import anyio
+
+from snakepit_nb.errors import SnakepitError
+from snakepit_nb.telemetry.correlation import label_log_records
+from snakepit_nb.wire.handshake import (
+    Announcement,
+    Introduction,
+    read_introduction,
+    write_announcement,
+)
+from snakepit_nb.wire.private_directory import verify_private_directory
+
+from .cell_service import CellService
+from .grpc_server import open_server
+from .main_thread import MainThread
+from .parent_watch import watch_parent
+from .tool_host import ToolHost, load_adapter
+from .tool_service import ToolService
+
+READ_SIZE = 1024 * 1024
+
+
+def main() -> None:
+    """Runs the worker until its stdin ends."""
+    parser = argparse.ArgumentParser(prog="python -m snakepit_nb.worker", description=__doc__)
+    parser.add_argument("--announce-fd", type=int, required=True, metavar="N")
+    announce = parser.parse_args().announce_fd
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    label_log_records()
+    try:
+        introduction = read_introduction(_read_line(0))
+        parent = _keep_stdin_to_ourselves()
+        verify_private_directory(Path(introduction.socket_path).parent)
+        sys.path[:] = introduction.sys_path or sys.path
+        host = ToolHost(load_adapter(source) for source in introduction.adapters)
+    except SnakepitError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    _serve(introduction, host, announce=announce, parent=parent)
+
+
+def _serve(introduction: Introduction, host: ToolHost, *, announce: int, parent: int) -> None:
+    main_thread = MainThread()
+    stopped = threading.Event()
+    serving = threading.Thread(
+        target=anyio.run,
+        args=(partial(_serve_grpc, introduction, host, main_thread, announce, stopped),),
+        name="grpc",
+        daemon=True,
+    )
+    serving.start()
+    watch_parent(parent, main_thread.stop, stopped)
+    main_thread.serve()
+    host.close()
+    stopped.set()
+    serving.join()
+
+
+async def _serve_grpc(
+    introduction: Introduction,
+    host: ToolHost,
+    main_thread: MainThread,
+    announce: int,
+    stopped: threading.Event,
+) -> None:
+    main_thread.attach()
+    async with open_server(
+        socket_path=introduction.socket_path,
+        token=introduction.token,
+        message_bytes=introduction.message_bytes,
+        tools=ToolService(host, main_thread),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+        cells=CellService(main_thread),
+    ):
+        announcement = Announcement(
+            pid=os.getpid(),
+            address=f"unix:{introduction.socket_path}",
+            nonce=introduction.nonce,
+            python=platform.python_version(),
+        )
+        os.write(announce, write_announcement(announcement))
+        os.close(announce)
+        await anyio.to_thread.run_sync(stopped.wait)
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Reads the one line that comes; behind it there is nothing but the pipe's end."""
+    line = b""
+    while not line.endswith(b"\n"):
+        data = os.read(descriptor, READ_SIZE)
+        if not data:
+            break
+        line += data
+    return line
+
+
+def _keep_stdin_to_ourselves() -> int:
+    """Moves the pipe away from descriptor 0, where user code and its children would hold it."""
+    pipe = os.dup(0)
+    with Path(os.devnull).open() as nothing:
+        os.dup2(nothing.fileno(), 0)
+    return pipe
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+"""What a user subclasses to offer tools."""
+
+from .context import CallContext, current_call
+
+
+class Adapter:
+    """A set of tools that live in a worker: methods marked by `@tool`.
+
+    One instance serves all calls of its worker, so what it keeps in `self` stays between calls.
+    `__init__` takes no arguments and runs when the worker starts.
+    """
+
+    @property
+    def context(self) -> CallContext:
+        """The call that a tool serves right now: its ids, its session, its request's metadata."""
+        return current_call()
+
+    def close(self) -> None:
+        """Frees what the adapter holds; called when the worker stops in good order."""

@@ -1,0 +1,140 @@
+"""One session's IPython shell: ipykernel's own, with its messages turned into events of the cell.
+
+The class is named as ipykernel's because rich and pandas tell a notebook by that name.
+"""
+
+import atexit
+from asyncio import CancelledError
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from ipykernel.compiler import XCachingCompiler
+from ipykernel.zmqshell import ZMQInteractiveShell as KernelShell
+from IPython.core.error import UsageError
+from jupyter_client.session import Session
+from traitlets.config import Config
+
+from snakepit_nb.calls import (
+    CellError,
+    CellEvent,
+    ClearOutput,
+    Display,
+    ExecuteResult,
+)
+
+PutEvent = Callable[[CellEvent], None]
+
+
+class EventSession(Session):
+    """Stands where ipykernel keeps the session that signs and sends its messages."""
+
+    def __init__(self, put: PutEvent) -> None:
+        super().__init__()
+        self._put = put
+
+    def send(
+        self,
+        stream: object,  # noqa: ARG002 (the seam's)
+        msg_or_type: str | Mapping[str, Any],
+        content: Mapping[str, Any] | None = None,
+        *_: object,
+        **__: object,
+    ) -> None:
+        """Turns a message for the front end into an event."""
+        if isinstance(msg_or_type, str):
+            event = _event(msg_or_type, content or {})
+        else:
+            event = _event(msg_or_type["header"]["msg_type"], msg_or_type["content"])
+        if event is not None:
+            self._put(event)
+
+
+def _event(message_type: str, content: Mapping[str, Any]) -> CellEvent | None:
+    match message_type:
+        case "display_data" | "update_display_data":
+            return Display(
+                data=content["data"],
+                metadata=content["metadata"],
+                transient=content["transient"],
+                update=message_type == "update_display_data",
+            )
+        case "execute_result":
+            return ExecuteResult(
+                execution_count=content["execution_count"],
+                data=content["data"],
+                metadata=content["metadata"],
+            )
+        case "clear_output":
+            return ClearOutput(wait=content["wait"])
+        case "error":
+            return CellError(
+                name=content["ename"],
+                value=content["evalue"],
+                traceback=tuple(content["traceback"]),
+            )
+        case _:
+            return None
+
+
+class _Kernel:
+    """What user code may ask a shell's kernel for."""
+
+    eventloop = None
+
+    def __init__(self, shell: "ZMQInteractiveShell") -> None:
+        self._shell = shell
+
+    def get_parent(self, _channel: str | None = None) -> object:
+        """Returns the execute request that the running cell stands for."""
+        return self._shell.get_parent()
+
+
+class ZMQInteractiveShell(KernelShell):
+    """The shell of one session."""
+
+    was_interrupted: Callable[[], bool] = staticmethod(lambda: False)
+    """Tells whether the running cell has been interrupted; set by the cell host."""
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Shows a cell that was interrupted while it awaited as interrupted, not as cancelled."""
+        kind, _, frames = self._get_exc_info(exc_tuple)
+        if issubclass(kind, CancelledError) and self.was_interrupted():
+            exc_tuple = (KeyboardInterrupt, KeyboardInterrupt(), frames)
+        super().showtraceback(exc_tuple, *args, **kwargs)
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Accepts the inline backend; a worker runs no event loop of a desktop."""
+        if gui not in (None, "inline"):
+            raise UsageError(f"a worker has no event loop for {gui!r}: use %matplotlib inline.")
+        self.active_eventloop = None
+
+    def show_usage_error(self, exc: BaseException) -> None:
+        """Leaves the one line of a UsageError to the kernel, which shows it as its own."""
+
+
+def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteractiveShell:
+    """Makes a session's shell with a namespace of its own."""
+    module = ModuleType("__main__", doc="A session of a snakepit_nb worker.")
+    config = Config()
+    config.IPKernelApp = Config()  # tqdm.auto looks for it
+    config.HistoryManager.enabled = False  # the numbers of cells are the notebook's
+    shell = ZMQInteractiveShell(
+        config=config,
+        user_module=module,
+        user_ns=module.__dict__,
+        compiler_class=XCachingCompiler,
+    )
+    shell.was_interrupted = was_interrupted
+    shell.kernel = _Kernel(shell)
+    session = EventSession(put)
+    for publisher in (shell.displayhook, shell.display_pub):
+        publisher.set_trait("session", session)
+    return shell
+
+
+def discard(shell: ZMQInteractiveShell) -> None:
+    """Lets a shell go that nobody needs any more; IPython itself would keep it until the exit."""
+    atexit.unregister(shell.atexit_operations)
+    shell.atexit_operations()
+    shell.user_ns.clear()

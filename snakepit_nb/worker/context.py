@@ -1,0 +1,46 @@
+"""The call that the running code belongs to."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
+from snakepit_nb.telemetry.correlation import correlation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """What user code may know of the call that it serves."""
+
+    call_id: CallId
+    correlation_id: CorrelationId
+    session_id: SessionId | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The whole metadata of the request."""
+
+
+_current: ContextVar[CallContext | None] = ContextVar("snakepit_call", default=None)
+
+
+def current_call() -> CallContext:
+    """Returns the call that the running code belongs to.
+
+    Raises:
+        LookupError: no call runs here.
+    """
+    context = _current.get()
+    if context is None:
+        raise LookupError("No call runs here: current_call() is for the code of tools and cells.")
+    return context
+
+
+@contextmanager
+def serving(context: CallContext) -> Iterator[None]:
+    """Makes the code within the `with` belong to a call."""
+    token = _current.set(context)
+    try:
+        with correlation(context.correlation_id):
+            yield
+    finally:
+        _current.reset(token)

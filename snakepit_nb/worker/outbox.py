@@ -1,0 +1,77 @@
+"""What the main thread puts out and the serving thread sends: bounded, so that a flood waits."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import anyio
+
+T = TypeVar("T")
+
+
+class Outbox(Generic[T]):
+    """A queue from any thread to the serving thread's loop, `limit` units of weight long."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], object]], object], *, limit: int) -> None:
+        self._call_soon = call_soon
+        self._limit = limit
+        self._items: deque[T] = deque()
+        self._weight = 0
+        self._changed = threading.Condition()
+        self._filled = anyio.Event()
+        self._is_announced = False
+        self._is_closed = False
+        self._closed = anyio.Event()
+
+    def put(self, item: T, weight: int = 1) -> None:
+        """Adds an item; waits while the outbox is full. After `close` the item is dropped."""
+        with self._changed:
+            while self._weight >= self._limit and not self._is_closed:
+                self._changed.wait()
+            if self._is_closed:
+                return
+            self._items.append(item)
+            self._weight += weight
+            if self._is_announced:
+                return
+            self._is_announced = True
+        self._call_soon(self._announce)
+
+    def close(self) -> None:
+        """Takes no more items; `take` still returns those that are in."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+        self._call_soon(self._announce)
+
+    async def wait_closed(self) -> None:
+        """Returns once `close` was called."""
+        await self._closed.wait()
+
+    async def wait_filled(self) -> bool:
+        """Waits for items; returns False once the outbox is closed and empty."""
+        while not self._items and not self._is_closed:
+            await self._filled.wait()
+            self._filled = anyio.Event()
+        return bool(self._items)
+
+    async def take(self) -> list[T]:
+        """Waits for items and returns all; an empty list once the outbox is closed and empty."""
+        await self.wait_filled()
+        return self.take_now()
+
+    def take_now(self) -> list[T]:
+        """Returns what is in, without waiting."""
+        with self._changed:
+            items = list(self._items)
+            self._items.clear()
+            self._weight = 0
+            self._is_announced = False
+            self._changed.notify_all()
+            return items
+
+    def _announce(self) -> None:
+        self._filled.set()
+        if self._is_closed:
+            self._closed.set()

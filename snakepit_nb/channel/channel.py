@@ -1,0 +1,59 @@
+"""The seam between the pool and one worker.
+
+Above: the pool. Below: gRPC, or nothing at all in tests. It knows nothing of queues, capacity or
+processes. What the worker or the way to it does wrong comes up as an error of
+`snakepit_nb.errors`.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Protocol
+
+from snakepit_nb.calls import (
+    CellCall,
+    CellEvent,
+    CellReply,
+    ToolCall,
+    ToolChunk,
+    ToolResult,
+    ToolSpec,
+)
+from snakepit_nb.identifiers import CallId
+
+PutCellEvent = Callable[[CellEvent], Awaitable[None]]
+
+
+class WorkerChannel(Protocol):
+    """The pool's way to one worker. Cancelling a method stops the worker's part soon after."""
+
+    async def tools(self) -> tuple[ToolSpec, ...]:
+        """Returns what the worker offers."""
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Runs a tool.
+
+        Raises:
+            ToolError: the tool raised.
+            UsageError: the call does not fit the tool.
+            ValueEncodingError: a parameter or the result does not travel.
+            WorkerCrashedError: the worker is gone.
+        """
+
+    def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
+        """Runs a streaming tool; yields its items, and last a final chunk without data.
+
+        Raises: as `call`, at any item.
+        """
+
+    async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
+        """Runs a cell; puts out what it shows while it runs. An error of its code is in the reply.
+
+        Raises:
+            ValueEncodingError: a variable does not travel.
+            WorkerCrashedError: the worker is gone.
+        """
+
+    async def interrupt(self, call_id: CallId) -> None:
+        """Interrupts a cell that runs, as the notebook's button does; it still replies."""
+
+    async def wait_stopped(self, call_id: CallId) -> None:
+        """Returns when the worker really runs the call no more."""

@@ -1,0 +1,157 @@
+"""The pool's way to one worker over gRPC."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar, cast
+
+import anyio
+import grpc
+import grpc.aio
+
+from snakepit_nb.calls import (
+    CellCall,
+    CellReply,
+    ToolCall,
+    ToolChunk,
+    ToolResult,
+    ToolSpec,
+)
+from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.identifiers import CORRELATION_HEADER, TOKEN_HEADER, CallId, CorrelationId
+from snakepit_nb.wire.cell_messages import read_output, write_cell
+from snakepit_nb.wire.failures import decode_failure, decode_status
+from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
+from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
+from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
+from snakepit_nb.wire.messages import read_chunk, read_result, read_tool, write_call
+
+from .channel import PutCellEvent
+
+METADATA_BYTES = 1024 * 1024  # a stream's failure, with its traceback, travels there
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+@asynccontextmanager
+async def open_grpc_channel(
+    *, address: str, token: str, message_bytes: int
+) -> AsyncIterator["GrpcChannel"]:
+    """Opens the way to one worker. Its next incarnation gets another one: none reconnects."""
+    credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+    options = [
+        ("grpc.max_receive_message_length", message_bytes),
+        ("grpc.max_send_message_length", message_bytes),
+        ("grpc.max_metadata_size", METADATA_BYTES),
+    ]
+    async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
+        yield GrpcChannel(channel, token)
+
+
+class GrpcChannel:
+    """One worker's tools and cells, over one gRPC channel."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+        self._bridge = snakepit_bridge_pb2_grpc.BridgeServiceStub(channel)
+        self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
+        self._token = (TOKEN_HEADER, token)
+        self._running_cells: dict[CallId, grpc.aio.StreamStreamCall[Any, Any]] = {}
+
+    async def tools(self) -> tuple[ToolSpec, ...]:
+        """Returns what the worker offers."""
+        response = await self._unary(
+            self._bridge.InitializeSession, bridge.InitializeSessionRequest(), None
+        )
+        return tuple(read_tool(spec) for _, spec in sorted(response.available_tools.items()))
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Runs a tool."""
+        request = write_call(call, stream=False)
+        response = await self._unary(self._bridge.ExecuteTool, request, call.correlation_id)
+        if not response.success:
+            raise decode_failure(response.error_message, correlation_id=call.correlation_id)
+        return read_result(response)
+
+    async def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
+        """Runs a streaming tool."""
+        request = write_call(call, stream=True)
+        rpc = self._bridge.ExecuteStreamingTool(
+            request, metadata=self._headers(call.correlation_id)
+        )
+        try:
+            with _translated(call.correlation_id):
+                async for chunk in rpc:
+                    yield read_chunk(chunk)
+        finally:
+            rpc.cancel()  # a stream that nobody cancels is never let go
+
+    async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
+        """Runs a cell."""
+        request = write_cell(cell)
+        rpc = self._cells.RunCell(metadata=self._headers(cell.correlation_id))
+        self._running_cells[cell.call_id] = rpc
+        try:
+            with _translated(cell.correlation_id):
+                await rpc.write(request)
+                while (output := await rpc.read()) is not grpc.aio.EOF:
+                    event = read_output(cast("cells.CellOutput", output))
+                    if isinstance(event, CellReply):
+                        return event
+                    await put(event)
+            raise WorkerCrashedError(
+                "The worker ended the cell without a reply.", correlation_id=cell.correlation_id
+            )
+        finally:
+            del self._running_cells[cell.call_id]
+            rpc.cancel()
+
+    async def interrupt(self, call_id: CallId) -> None:
+        """Interrupts a cell that runs."""
+        rpc = self._running_cells.get(call_id)
+        if rpc is not None:
+            with _translated(None):
+                await rpc.write(cells.CellInput(interrupt=cells.Interrupt()))
+
+    async def wait_stopped(self, call_id: CallId) -> None:
+        """Returns when the worker really runs the call no more."""
+        request = cells.WaitStoppedRequest(call_id=call_id)
+        await self._unary(self._cells.WaitStopped, request, None)
+
+    async def _unary(
+        self,
+        method: "Callable[..., grpc.aio.UnaryUnaryCall[Request, Response]]",
+        request: Request,
+        correlation_id: CorrelationId | None,
+    ) -> Response:
+        """Makes one unary call.
+
+        A plain `await` of one breaks inside an anyio cancel scope: gRPC swallows the scope's
+        message. So anyio waits, and gRPC is awaited only when it has ended.
+        """
+        rpc = method(request, metadata=self._headers(correlation_id))
+        ended = anyio.Event()
+        rpc.add_done_callback(lambda _: ended.set())
+        try:
+            await ended.wait()
+        except BaseException:
+            rpc.cancel()
+            raise
+        with _translated(correlation_id):
+            return await rpc
+
+    def _headers(self, correlation_id: CorrelationId | None) -> tuple[tuple[str, str], ...]:
+        if correlation_id is None:
+            return (self._token,)
+        return (self._token, (CORRELATION_HEADER, correlation_id))
+
+
+@contextmanager
+def _translated(correlation_id: CorrelationId | None) -> Iterator[None]:
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        raise decode_status(
+            error.code(), error.details() or "", correlation_id=correlation_id
+        ) from None
+    except grpc.aio.UsageError as error:  # the call ended under our hands
+        raise WorkerCrashedError(str(error), correlation_id=correlation_id) from None

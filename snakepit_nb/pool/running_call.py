@@ -1,0 +1,126 @@
+"""What bounds a call that runs: its time, its caller's patience, and the life of its worker."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from snakepit_nb.errors import CallTimeoutError, PoolClosedError, SnakepitError, WorkerCrashedError
+from snakepit_nb.launch.launcher import WorkerExit
+
+from .pending_call import PendingCall
+from .supervisor import LiveWorker
+
+EXIT_SECONDS = 2.0  # between the end of a connection and that of its process
+SHOWN_LINES = 8
+
+
+@asynccontextmanager
+async def bounded(
+    worker: LiveWorker,
+    call: PendingCall,
+    timeout: float | None,
+    grace: float,
+) -> AsyncIterator[None]:
+    """Ends a call that runs for too long or that nobody waits for, and tells a crash in full.
+
+    The worker's share is free again only behind this: when the worker has really stopped the call,
+    or, after `grace` seconds, was killed.
+    """
+    try:
+        with anyio.move_on_after(timeout) as scope:
+            yield
+    except anyio.get_cancelled_exc_class():
+        with anyio.CancelScope(shield=True):
+            await _stop(worker, call, grace)
+        raise
+    except WorkerCrashedError:
+        worker.is_gone = True
+        raise await _crash_error(worker, call) from None
+    if scope.cancelled_caught:
+        with anyio.CancelScope(shield=True):
+            how = await _stop(worker, call, grace)
+        raise _timeout_error(call, timeout, how)
+
+
+@asynccontextmanager
+async def interrupted_after(
+    worker: LiveWorker,
+    call: PendingCall,
+    timeout: float | None,
+    grace: float,
+) -> AsyncIterator[None]:
+    """Interrupts a cell that runs for too long; unlike a tool, it may still show and reply."""
+    if timeout is None:
+        yield
+        return
+    how: list[str] = []
+
+    async def interrupt() -> None:
+        await anyio.sleep(timeout)
+        how.append("was interrupted; its session is as it left it")
+        await worker.channel.interrupt(call.call_id)
+        await anyio.sleep(grace)
+        how.append(f"did not stop within {grace:g} s of its interrupt: its worker was killed")
+        await worker.kill("a cell ran for too long and did not stop")
+
+    failure: SnakepitError | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(interrupt)
+        try:
+            yield
+        except SnakepitError as error:  # raised outside, else it would come in a group
+            failure = error
+        tasks.cancel_scope.cancel()
+    if how:
+        raise _timeout_error(call, timeout, how[-1]) from failure
+    if failure is not None:
+        raise failure
+
+
+async def _stop(worker: LiveWorker, call: PendingCall, grace: float) -> str:
+    """Waits until the worker has stopped a call that was cancelled, or kills it."""
+    try:
+        with anyio.fail_after(grace):
+            await worker.channel.wait_stopped(call.call_id)
+    except TimeoutError:
+        await worker.kill("a call did not stop when it was interrupted")
+        return f"did not stop within {grace:g} s of its interrupt: its worker was killed"
+    except SnakepitError:
+        return "ended with its worker"
+    return "was interrupted"
+
+
+def _timeout_error(call: PendingCall, timeout: float | None, how: str) -> CallTimeoutError:
+    return CallTimeoutError(
+        f"{call.what} ran for longer than {timeout:g} s and {how}. Give it more time: --timeout.",
+        correlation_id=call.correlation_id,
+    )
+
+
+async def _crash_error(worker: LiveWorker, call: PendingCall) -> SnakepitError:
+    ended: WorkerExit | None = None
+    with anyio.move_on_after(EXIT_SECONDS):
+        ended = await worker.process.wait()
+    if ended is None:
+        await worker.kill("it did not answer any more")
+    if worker.ended_because == "it was stopped":
+        return PoolClosedError(
+            f"{call.what} was ended with its pool.", correlation_id=call.correlation_id
+        )
+    how = worker.ended_because or f"it ended with {_named(ended)}"
+    lost = "" if call.session_id is None else f" Session {call.session_id!r} lost its variables."
+    lines = worker.process.last_lines[-SHOWN_LINES:]
+    wrote = "".join(f"\n  {line}" for line in lines)
+    return WorkerCrashedError(
+        f"Worker {worker.worker_id} is gone while it ran {call.what}: {how}.{lost}"
+        + (f"\nWhat it wrote last:{wrote}" if lines else ""),
+        correlation_id=call.correlation_id,
+    )
+
+
+def _named(ended: WorkerExit | None) -> str:
+    if ended is None or ended.signal is None:
+        return str(ended)
+    return f"{ended} ({signal.Signals(ended.signal).name})"

@@ -1,0 +1,103 @@
+"""What an observer may see of a pool: frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from snakepit_nb.calls import ToolSpec
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
+from snakepit_nb.scheduling.snapshot import SchedulerSnapshot, WorkerSnapshot, WorkerState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSnapshot:
+    """One call that waits or runs."""
+
+    call_id: CallId
+    correlation_id: CorrelationId
+    what: str
+    """`cell`, or the tool's name."""
+    session_id: SessionId | None
+    seconds: float
+    """Since it was submitted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStatus:
+    """One worker."""
+
+    worker_id: WorkerId
+    state: str
+    """`starting`, `idle`, `busy` or `draining`."""
+    pid: int | None
+    capacity: int
+    load: int
+    sessions: tuple[SessionId, ...]
+    calls: tuple[CallSnapshot, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSnapshot:
+    """A pool at one moment."""
+
+    name: str
+    workers: tuple[WorkerStatus, ...]
+    queued: tuple[CallSnapshot, ...]
+    tools: tuple[ToolSpec, ...]
+    finished: int
+    """How many calls have ended, well or not."""
+    last_correlation_id: CorrelationId | None
+    problems: tuple[str, ...]
+    """Why workers did not start or ended on their own, oldest first."""
+
+
+class Observed(Protocol):
+    """A call that can be seen."""
+
+    def snapshot(self, now: float) -> CallSnapshot:
+        """Returns what may be seen of it."""
+
+
+def pool_snapshot(  # noqa: PLR0913 (one argument a field)
+    *,
+    name: str,
+    ledger: SchedulerSnapshot,
+    calls: Mapping[CallId, Observed],
+    pids: Mapping[WorkerId, int],
+    tools: tuple[ToolSpec, ...],
+    finished: int,
+    last_correlation_id: CorrelationId | None,
+    problems: tuple[str, ...],
+    now: float,
+) -> PoolSnapshot:
+    """Joins the scheduler's ledger with what the pool knows of its calls and processes."""
+
+    def seen(call_ids: tuple[CallId, ...]) -> tuple[CallSnapshot, ...]:
+        return tuple(calls[call_id].snapshot(now) for call_id in call_ids if call_id in calls)
+
+    return PoolSnapshot(
+        name=name,
+        workers=tuple(
+            WorkerStatus(
+                worker_id=worker.worker_id,
+                state=_state(worker),
+                pid=pids.get(worker.worker_id),
+                capacity=worker.capacity,
+                load=worker.load,
+                sessions=worker.sessions,
+                calls=seen(worker.calls),
+            )
+            for worker in ledger.workers
+        ),
+        queued=seen(ledger.queued),
+        tools=tools,
+        finished=finished,
+        last_correlation_id=last_correlation_id,
+        problems=problems,
+    )
+
+
+def _state(worker: WorkerSnapshot) -> str:
+    if worker.state is not WorkerState.READY:
+        return str(worker.state)
+    return "busy" if worker.load else "idle"

@@ -1,0 +1,82 @@
+"""One worker from its launch to its end."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import anyio
+
+from snakepit_nb.calls import ToolSpec
+from snakepit_nb.channel.channel import WorkerChannel
+from snakepit_nb.identifiers import WorkerId
+from snakepit_nb.launch.launcher import Launcher, LaunchSpec, WorkerExit, WorkerProcess
+
+Connect = Callable[[WorkerProcess], AbstractAsyncContextManager[WorkerChannel]]
+
+
+class LiveWorker:
+    """A worker that can take calls, or could until a moment ago."""
+
+    def __init__(
+        self,
+        worker_id: WorkerId,
+        process: WorkerProcess,
+        channel: WorkerChannel,
+        tools: tuple[ToolSpec, ...],
+    ) -> None:
+        self.worker_id = worker_id
+        self.process = process
+        self.channel = channel
+        self.tools = tools
+        self.ended_because = ""
+        """What the pool itself ended it for; empty where it did not."""
+        self.is_gone = False
+        """Whether it can take no call any more, known before its process is reaped."""
+        self._stop_wanted = anyio.Event()
+
+    def __repr__(self) -> str:
+        return f"<LiveWorker {self.worker_id} pid {self.process.pid}>"
+
+    def stop_soon(self) -> None:
+        """Lets the supervisor stop it in good order."""
+        self._stop_wanted.set()
+
+    async def kill(self, because: str) -> WorkerExit:
+        """Kills it and returns once it has ended."""
+        self.is_gone = True
+        self.ended_because = self.ended_because or because
+        return await self.process.kill()
+
+    async def live(self, stop_grace: float) -> WorkerExit:
+        """Returns when the process has ended, by itself or as `stop_soon` wanted."""
+
+        async def stop_when_wanted() -> None:
+            await self._stop_wanted.wait()
+            self.ended_because = "it was stopped"
+            await self.process.stop(stop_grace)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stop_when_wanted)
+            ended = await self.process.wait()
+            tasks.cancel_scope.cancel()
+        return ended
+
+
+@asynccontextmanager
+async def open_worker(
+    spec: LaunchSpec, launcher: Launcher, connect: Connect, starting: anyio.Semaphore
+) -> AsyncIterator[LiveWorker]:
+    """Starts a worker and the way to it; nothing is left of either behind the `async with`.
+
+    `starting` bounds how many launches go on at once.
+
+    Raises:
+        WorkerStartError: it did not get ready.
+    """
+    async with starting:
+        process = await launcher.launch(spec)
+    try:
+        async with connect(process) as channel:
+            yield LiveWorker(spec.worker_id, process, channel, await channel.tools())
+    finally:
+        with anyio.CancelScope(shield=True):
+            await process.kill()

@@ -1,0 +1,1 @@
+"""The pool for code that blocks: its thread, its loop, its handle."""

@@ -1,0 +1,163 @@
+"""The functions under the magics: `snakepit.start`, `pool`, `status`, `scale`, `stop`."""
+
+import atexit
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cloudpickle
+
+from snakepit_nb.errors import PoolNotFoundError, UsageError, nearest
+from snakepit_nb.pool.snapshot import PoolSnapshot
+from snakepit_nb.settings import AdapterSource, PoolSettings
+
+from .handle import Pool
+
+_pools: dict[str, Pool] = {}
+
+
+def start(
+    workers: int = 2,
+    *,
+    name: str = "default",
+    adapters: Sequence[str | type] = (),
+    python: str = "",
+    cwd: str = "",
+    env: Mapping[str, str] | None = None,
+    **limits: float | None,
+) -> Pool:
+    """Starts a pool and waits until its workers serve; again with the same options, returns it.
+
+    Args:
+        workers: How many worker processes.
+        name: What to call the pool.
+        adapters: Classes with tools: names such as `"package.module:Class"`, or the classes
+            themselves, also those that a notebook defines.
+        python: The workers' interpreter; by default this one.
+        cwd: The workers' directory; by default this process's.
+        env: What to set of the workers' environment.
+        limits: Further fields of `PoolSettings`, such as `call_timeout` in seconds.
+
+    Raises:
+        UsageError: an option makes no sense, or a pool of that name runs with other options.
+        WorkerStartError: no worker got ready.
+    """
+    unknown = set(limits) - set(PoolSettings.__dataclass_fields__)
+    for option in sorted(unknown):
+        raise UsageError(
+            f"start() has no option {option!r}: "
+            f"{nearest(option, PoolSettings.__dataclass_fields__)}"
+        )
+    settings = PoolSettings(
+        name=name,
+        workers=workers,
+        adapters=tuple(_adapter_source(adapter) for adapter in adapters),
+        python=python,
+        cwd=str(Path(cwd).absolute()) if cwd else "",
+        environment=tuple(sorted((env or {}).items())),
+        **limits,  # type: ignore[arg-type]  # each is checked by PoolSettings
+    )
+    running = _pools.get(name)
+    if running is not None and running.is_running:
+        return _reused(running, settings)
+    started = _pools[name] = Pool(settings)
+    try:
+        started.wait_ready()
+    except BaseException:
+        started.stop(now=True)
+        raise
+    return started
+
+
+def pool(name: str | None = None) -> Pool:
+    """Returns a running pool; without a name the one that was started last.
+
+    Raises:
+        PoolNotFoundError: there is none.
+    """
+    running = {known: found for known, found in _pools.items() if found.is_running}
+    if name is None and running:
+        return list(running.values())[-1]
+    if not running:
+        raise PoolNotFoundError("No pool runs. Start one: %snakepit start")
+    if name not in running:
+        raise PoolNotFoundError(f"No pool {name!r} runs: {nearest(str(name), running)}")
+    return running[name]
+
+
+def status(name: str | None = None) -> PoolSnapshot:
+    """Returns what a pool looks like now.
+
+    Raises:
+        PoolNotFoundError: there is none.
+    """
+    return pool(name).status()
+
+
+def scale(workers: int | str, *, name: str | None = None) -> int:
+    """Gives a pool so many workers, or so many more or fewer: `3`, `"+1"`, `"-2"`.
+
+    Returns: how many it has then.
+
+    Raises:
+        UsageError: it is no number, or would leave none.
+        PoolNotFoundError: there is no such pool.
+    """
+    found = pool(name)
+    have = len(found.status().workers)
+    try:
+        number = int(workers)
+    except ValueError:
+        raise UsageError(f"scale {workers}: give a number, such as 3, +1 or -1.") from None
+    is_relative = isinstance(workers, str) and workers[:1] in "+-"
+    found.resize(have + number if is_relative else number)
+    return len(found.status().workers)
+
+
+def stop(name: str | None = None, *, now: bool = False) -> bool:
+    """Stops a pool, after its calls have finished or (`now`) at once.
+
+    Returns: False where no pool ran, which is harmless.
+
+    Raises:
+        PoolNotFoundError: pools run, but none of this name.
+    """
+    if not any(found.is_running for found in _pools.values()):
+        return False
+    pool(name).stop(now=now)
+    return True
+
+
+def stop_all(*, now: bool = False) -> None:
+    """Stops every pool of this process."""
+    for found in _pools.values():
+        found.stop(now=now)
+
+
+def _reused(running: Pool, settings: PoolSettings) -> Pool:
+    differing = [
+        field
+        for field in PoolSettings.__dataclass_fields__
+        if getattr(settings, field) != getattr(running.settings, field)
+    ]
+    if differing:
+        raise UsageError(
+            f"Pool {running.name!r} runs already, with other {', '.join(differing)}. "
+            "Stop it first (%snakepit stop), or start another (--name)."
+        )
+    return running
+
+
+def _adapter_source(adapter: str | type) -> AdapterSource:
+    if isinstance(adapter, str):
+        return AdapterSource(name=adapter)
+    name = f"{adapter.__module__}:{adapter.__qualname__}"
+    return AdapterSource(name=name, pickled=cloudpickle.dumps(adapter))
+
+
+def _stop_at_exit() -> None:
+    with contextlib.suppress(Exception):  # whatever is left ends with the process
+        stop_all(now=True)
+
+
+atexit.register(_stop_at_exit)

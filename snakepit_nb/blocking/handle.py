@@ -1,0 +1,292 @@
+"""The handle of one pool, for code that blocks."""
+
+import secrets
+import sys
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
+from types import TracebackType
+from typing import Any, Self, TypeVar, assert_never
+
+from snakepit_nb.calls import (
+    Affinity,
+    CellCall,
+    CellError,
+    CellEvent,
+    CellReply,
+    ClearOutput,
+    Display,
+    ExecuteResult,
+    StreamText,
+    ToolCall,
+    ToolChunk,
+    ToolSpec,
+)
+from snakepit_nb.channel.grpc_channel import open_grpc_channel
+from snakepit_nb.errors import UsageError
+from snakepit_nb.identifiers import CORRELATION_KEY, CallId, CorrelationId, SessionId
+from snakepit_nb.launch.launcher import WorkerProcess
+from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
+from snakepit_nb.pool import pool as portal_side
+from snakepit_nb.pool.snapshot import PoolSnapshot
+from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry.correlation import checked_correlation_id, requests
+
+from .cell_run import run_cell
+from .delivery import Delivery
+from .portal import portal
+from .session import Session
+
+T = TypeVar("T")
+
+
+class Pool:
+    """A running pool. Made by `start`; ends by `stop`, or at the end of a `with`."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self.settings = settings
+        self._scope: AbstractContextManager[portal_side.Pool] | None = None
+        self._scope = portal().wrap_async_context_manager(_open(settings))
+        self._pool = self._scope.__enter__()
+
+    def __repr__(self) -> str:
+        return repr(self._pool) if self.is_running else f"<Pool {self.name!r} stopped>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        self.stop(now=error is not None)
+
+    @property
+    def name(self) -> str:
+        """The pool's name."""
+        return self.settings.name
+
+    @property
+    def is_running(self) -> bool:
+        """Tells whether it takes calls."""
+        return self._scope is not None
+
+    @property
+    def tools(self) -> dict[str, ToolSpec]:
+        """What its workers offer, by name."""
+        return {spec.name: spec for spec in portal().call(lambda: self._pool.tools)}
+
+    def wait_ready(self) -> None:
+        """Returns when each worker serves or has failed to start.
+
+        Raises:
+            WorkerStartError: none serves.
+        """
+        wait(self._pool.wait_ready)
+
+    def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout: float | None = -1.0,
+        session: str | None = None,
+        **more: object,
+    ) -> Any:
+        """Runs a tool and returns its value.
+
+        Args:
+            tool: The tool's name.
+            arguments: Arguments by name, for names that the keywords here take.
+            timeout: Seconds that it may run; by default the pool's `call_timeout`.
+            session: Prefers the worker that served this session last.
+            more: Arguments by name. A `correlation_id` among them names the call and is taken out.
+
+        Raises:
+            ToolError: the tool raised; also of the builtin type that it raised.
+            SnakepitError: the call was not run, or not to its end.
+        """
+        call = self._tool_call(tool, {**(arguments or {}), **more}, session)
+        limit = self.settings.call_timeout if timeout == -1.0 else timeout
+        return wait(partial(self._pool.call, call, timeout=limit)).value
+
+    def stream(
+        self,
+        tool: str,
+        arguments: Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout: float | None = -1.0,
+        session: str | None = None,
+        **more: object,
+    ) -> Generator[Any]:
+        """Runs a streaming tool; yields its items as they come. Closing it cancels the tool.
+
+        Args and Raises: as `call`; by default it may run for the pool's `stream_timeout`.
+        """
+        for chunk in self.open_stream(tool, arguments, timeout=timeout, session=session, **more):
+            if not chunk.is_final:
+                yield chunk.data
+
+    def open_stream(
+        self,
+        tool: str,
+        arguments: Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout: float | None = -1.0,
+        session: str | None = None,
+        **more: object,
+    ) -> "ToolStream":
+        """As `stream`, but yields whole chunks, and can be cancelled from another thread."""
+        call = self._tool_call(tool, {**(arguments or {}), **more}, session)
+        limit = self.settings.stream_timeout if timeout == -1.0 else timeout
+        return ToolStream(call, partial(self._pool.stream, call, timeout=limit))
+
+    def session(self, name: str) -> Session:
+        """Returns a session of its own variables, which its first call creates."""
+        return Session(name, self)
+
+    def run_cell(
+        self,
+        code: str,
+        *,
+        session: str | None,
+        show: Callable[[CellEvent], None] | None = None,
+        timeout: float | None = None,
+        correlation_id: str | None = None,
+        **details: Any,
+    ) -> CellReply:
+        """Runs a cell in a session's worker; `show` gets what it shows, by default it is printed.
+
+        Without a session it runs on any worker, with variables of its own that are gone after it.
+
+        Raises:
+            SnakepitError: the cell did not run, or not to its end. An error of the code itself is
+                in the reply.
+        """
+        cell = CellCall(
+            call_id=_new_call_id(),
+            correlation_id=_correlation_id(correlation_id),
+            session_id=None if session is None else SessionId(session),
+            code=code,
+            affinity=Affinity.HINT if session is None else Affinity.STRICT_QUEUE,
+            **details,
+        )
+        return run_cell(self._pool, cell, show or print_event, timeout=timeout)
+
+    def end_session(self, name: str) -> None:
+        """Lets a session go."""
+        portal().call(self._pool.end_session, SessionId(name))
+
+    def resize(self, workers: int) -> None:
+        """Starts workers, and waits for them, or lets surplus ones finish, until there are so many.
+
+        Raises:
+            UsageError: fewer than one.
+        """
+        if workers < 1:
+            raise UsageError(f"{workers} workers: a pool needs at least 1. To end it: stop().")
+        portal().call(self._pool.resize, workers)
+        self.wait_ready()
+
+    def status(self) -> PoolSnapshot:
+        """Returns what the pool looks like now."""
+        return portal().call(self._pool.snapshot)
+
+    def stop(self, *, now: bool = False) -> None:
+        """Lets all calls finish (`now`: ends them), then ends all workers. Twice is harmless."""
+        if self._scope is None:
+            return
+        if not now:
+            wait(self._pool.wait_idle)
+        scope, self._scope = self._scope, None
+        scope.__exit__(None, None, None)
+
+    def _tool_call(self, tool: str, arguments: dict[str, object], session: str | None) -> ToolCall:
+        given = arguments.pop(CORRELATION_KEY, None)
+        return ToolCall(
+            call_id=_new_call_id(),
+            correlation_id=_correlation_id(None if given is None else str(given)),
+            tool_name=tool,
+            parameters=arguments,
+            session_id=None if session is None else SessionId(session),
+            affinity=Affinity.HINT,
+        )
+
+
+class ToolStream:
+    """A streaming tool's chunks as they come. Leaving it, or `cancel`, cancels the tool."""
+
+    def __init__(
+        self,
+        call: ToolCall,
+        work: Callable[[Callable[[ToolChunk], Awaitable[None]]], Awaitable[None]],
+    ) -> None:
+        self.correlation_id = call.correlation_id
+        self._delivery: Delivery[ToolChunk, None] = Delivery(work)
+
+    def __iter__(self) -> Iterator[ToolChunk]:
+        try:
+            yield from self._delivery
+        except BaseException:
+            self.cancel()
+            raise
+        self._delivery.result  # noqa: B018 (it raises what ended the stream)
+
+    def cancel(self) -> None:
+        """Cancels the tool, from any thread; the iteration then ends with KeyboardInterrupt."""
+        self._delivery.cancel()
+
+
+def wait(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs `work` on the portal thread and waits for it; interrupting the wait cancels the work."""
+    future = portal().start_task_soon(work)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def print_event(event: CellEvent) -> None:
+    """Shows a cell's output where there is no notebook: text, and the plain form of displays."""
+    match event:
+        case StreamText():
+            stream = sys.stderr if event.name == "stderr" else sys.stdout
+            stream.write(event.text)
+            stream.flush()
+        case Display() | ExecuteResult():
+            print(event.data.get("text/plain", ""))
+        case CellError():
+            print("\n".join(event.traceback), file=sys.stderr)
+        case ClearOutput():
+            pass  # what is printed stays
+        case _:
+            assert_never(event)
+
+
+@asynccontextmanager
+async def _open(settings: PoolSettings) -> Any:
+    async with open_subprocess_launcher() as launcher:
+
+        def connect(process: WorkerProcess) -> Any:
+            return open_grpc_channel(
+                address=process.announcement.address,
+                token=process.token,
+                message_bytes=settings.message_bytes,
+            )
+
+        async with portal_side.open_pool(settings, launcher, connect) as pool:
+            yield pool
+
+
+def _new_call_id() -> CallId:
+    return CallId(secrets.token_hex(8))
+
+
+def _correlation_id(given: str | None) -> CorrelationId:
+    return requests.choose() if given is None else checked_correlation_id(given)

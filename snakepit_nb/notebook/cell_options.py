@@ -1,0 +1,214 @@
+"""The options of `%%snakepit_exec` and of the subcommands of `%snakepit`: words to values."""
+
+import argparse
+import ast
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from snakepit_nb.errors import UsageError, nearest
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_HELP_WORDS = frozenset({"?", "-h", "--help"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellOptions:
+    """What the first line of a `%%snakepit_exec` cell asks for."""
+
+    pool: str | None = None
+    session: str | None = None
+    targets: str | None = None
+    inputs: tuple[str, ...] = ()
+    returns: tuple[str, ...] = ()
+    timeout: float | None = None
+    correlation_id: str | None = None
+    quiet: bool = False
+
+
+class OptionParser(argparse.ArgumentParser):
+    """An argparse parser whose complaints are one-line UsageErrors, and which never exits."""
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(prog=name, description=description, add_help=False, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Raises argparse's complaint as ours."""
+        raise UsageError(f"{self.prog}: {message}. See {self.prog} --help.")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parses words.
+
+        Raises:
+            UsageError: they do not fit; the message names the nearest options.
+        """
+        found, unknown = self.parse_known_args(words)
+        if unknown:
+            known = [option for option in self._option_string_actions if option.startswith("--")]
+            wrong = unknown[0].partition("=")[0]
+            raise UsageError(
+                f"{self.prog} has no option {wrong!r}: {nearest(wrong, known)}"
+                if wrong.startswith("-")
+                else f"{self.prog}: what is {wrong!r}? See {self.prog} --help."
+            )
+        return found
+
+
+def wants_help(words: Sequence[str]) -> bool:
+    """Tells whether help is asked for; then nothing is to be run."""
+    return any(word in _HELP_WORDS for word in words)
+
+
+def split_words(line: str, namespace: Mapping[str, Any]) -> list[str]:
+    """Splits a magic's line as a shell would, and fills in words that are `$name` or `{name}`.
+
+    Raises:
+        UsageError: a quote is not closed, or a name is not defined.
+    """
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise UsageError(f"{line!r}: {error}.") from None
+    return [_filled_in(word, namespace) for word in words]
+
+
+def _filled_in(word: str, namespace: Mapping[str, Any]) -> str:
+    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    match = re.fullmatch(r"\$(\w+)|\{(\w+)\}", value)
+    if match is None:
+        return word
+    name = match[1] or match[2]
+    if name not in namespace:
+        raise UsageError(f"{word}: there is no variable {name!r} in the notebook.")
+    return f"{flag}{equals}{namespace[name]}"
+
+
+def cell_parser() -> OptionParser:
+    """Makes the parser for the first line of a `%%snakepit_exec` cell."""
+    parser = OptionParser(
+        "%%snakepit_exec", "Runs the cell in a worker, as the notebook's kernel would run it."
+    )
+    parser.add_argument("-p", "--pool", metavar="POOL", help="the pool; the one in use")
+    parser.add_argument(
+        "-s",
+        "--session",
+        metavar="NAME",
+        help="the session; the notebook's own, with its variables",
+    )
+    parser.add_argument(
+        "-t", "--targets", metavar="any", help="any: variables of its own, on whichever worker"
+    )
+    parser.add_argument(
+        "-i", "--in", dest="inputs", metavar="A,B", default="", help="variables to send along"
+    )
+    parser.add_argument(
+        "-r", "--return", dest="returns", metavar="X,Y", default="", help="variables to bring back"
+    )
+    parser.add_argument("--timeout", metavar="30s", help="interrupt it when it runs for longer")
+    parser.add_argument("--correlation-id", metavar="ID", help="the id; else a fresh one")
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="show no output but the error, if any"
+    )
+    return parser
+
+
+def parse_cell_options(words: Sequence[str]) -> CellOptions:
+    """Reads the options of a cell.
+
+    Raises:
+        UsageError: they do not fit.
+    """
+    found = cell_parser().parse(words)
+    if found.targets is not None and found.targets != "any":
+        raise UsageError(f"--targets {found.targets}: this version knows `any` only.")
+    if found.targets is not None and found.session is not None:
+        raise UsageError("--targets and --session exclude each other: give one of them.")
+    return CellOptions(
+        pool=found.pool,
+        session=found.session,
+        targets=found.targets,
+        inputs=_names("--in", found.inputs),
+        returns=_names("--return", found.returns),
+        timeout=None if found.timeout is None else parse_seconds("--timeout", found.timeout),
+        correlation_id=found.correlation_id,
+        quiet=found.quiet,
+    )
+
+
+def parse_seconds(option: str, text: str) -> float:
+    """Reads a duration such as `30`, `30s`, `500ms`, `5m` or `1h`.
+
+    Raises:
+        UsageError: it is none, or not above 0.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text)
+    unit = "s" if match is None else match[2] or "s"
+    if match is None or unit not in _SECONDS or float(match[1]) <= 0:
+        raise UsageError(f"{option} {text}: give a duration such as 30s, 500ms, 5m or 1h.")
+    return float(match[1]) * _SECONDS[unit]
+
+
+def parse_arguments(text: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Reads a tool's arguments, `k=v k2=v2`: Python literals, or names looked up in the notebook.
+
+    Raises:
+        UsageError: a word is not of that form, or a value is neither literal nor known name.
+    """
+    arguments: dict[str, Any] = {}
+    for name, source in _split_arguments(text):
+        if name in arguments:
+            raise UsageError(f"the argument {name!r} is given twice.")
+        arguments[name] = _value(name, source, namespace)
+    return arguments
+
+
+def _value(name: str, source: str, namespace: Mapping[str, Any]) -> object:
+    try:
+        return ast.literal_eval(source)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        pass
+    if source in namespace:
+        return namespace[source]
+    raise UsageError(
+        f"{name}={source}: this is no Python literal, and the notebook has no variable of this "
+        f"name. A text is written in quotes: {name}={source!r}."
+    )
+
+
+def _split_arguments(text: str) -> list[tuple[str, str]]:
+    """Splits at white space that stands in no quotes or brackets."""
+    words: list[str] = []
+    word, quote, depth = "", "", 0
+    for character in text:
+        if quote:
+            quote = "" if character == quote and not word.endswith("\\") else quote
+        elif character in "'\"":
+            quote = character
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif character.isspace() and depth <= 0:
+            words.append(word)
+            word = ""
+            continue
+        word += character
+    words.append(word)
+    return [_name_and_value(word) for word in words if word]
+
+
+def _name_and_value(word: str) -> tuple[str, str]:
+    name, equals, source = word.partition("=")
+    if not equals or not name.isidentifier() or not source:
+        raise UsageError(f"{word!r} is no argument: write name=value, without spaces around `=`.")
+    return name, source
+
+
+def _names(option: str, text: str) -> tuple[str, ...]:
+    names = tuple(name for name in re.split(r"[,\s]+", text) if name)
+    for name in names:
+        if not name.isidentifier():
+            raise UsageError(f"{option} {name}: this is no name of a variable.")
+    return names

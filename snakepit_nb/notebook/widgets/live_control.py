@@ -1,0 +1,42 @@
+"""Widgets that the front end can reach while a cell blocks the kernel's main thread."""
+
+import functools
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Any
+
+SECONDS_FOR_A_SUBSHELL = 5.0
+
+
+def keep_reachable(kernel: Any, widgets: Iterable[Any]) -> bool:
+    """Lets events of these widgets run in a thread of their own. Tells whether they may arrive.
+
+    ipykernel 7.4 routes them to the subshell that the widget names: ours, which runs no cells.
+    7.0 to 7.3 leave the choice to the front end (JupyterLab chooses well). Before 7 they wait
+    until the cell has ended, and the kernel's interrupt is the only way in.
+    """
+    shell_channel = getattr(kernel, "shell_channel_thread", None)
+    if shell_channel is None:
+        return False
+    routable = [w.comm for w in widgets if hasattr(w.comm, "_reply_subshell_for")]
+    if routable and hasattr(shell_channel.manager, "_create_subshell"):
+        subshell_id = _private_subshell(shell_channel)
+        for comm in routable:
+            comm._reply_subshell_for = lambda _data, _default: subshell_id  # noqa: SLF001 (no public way)
+    return True
+
+
+@functools.cache
+def _private_subshell(shell_channel: Any) -> str:
+    """Starts the one subshell that serves our widgets for as long as the kernel lives."""
+    started: Future[str] = Future()
+    create = shell_channel.manager._create_subshell  # noqa: SLF001 (no public way)
+    shell_channel.io_loop.add_callback(_fulfil, started, create)  # it may run in that thread only
+    return started.result(SECONDS_FOR_A_SUBSHELL)
+
+
+def _fulfil(future: Future[str], make: Callable[[], str]) -> None:
+    try:
+        future.set_result(make())
+    except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+        future.set_exception(error)

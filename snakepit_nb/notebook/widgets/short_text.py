@@ -1,0 +1,76 @@
+"""Values, durations and rates in few characters, on one line. No clock, no widget."""
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+from numbers import Integral, Real
+
+LONGEST_VALUE = 60
+
+_MOST_ITEMS = 4
+_DEEPEST = 2
+_MINUTE = 60
+_HOUR = 3600
+_FINE = 10  # below this, a digit after the point tells something
+
+
+def short_value(value: object) -> str:
+    """A value as people read it: floats with up to 4 significant digits, long ones cut."""
+    if isinstance(value, str) and _is_plain(value[: LONGEST_VALUE + 1]):
+        return one_line(value[: LONGEST_VALUE + 1], LONGEST_VALUE)
+    return one_line(_written(value, depth=0), LONGEST_VALUE)
+
+
+def one_line(text: str, longest: int) -> str:
+    """The text with every white space as one blank, cut at `longest` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
+def short_seconds(seconds: float) -> str:
+    """A duration: `3.2 s`, `42 s`, `1 min 05 s`, `2 h 30 min`."""
+    if seconds < _FINE:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+
+
+def short_rate(count: int, seconds: float) -> str:
+    """How many a second, with 2 significant digits below 10 and none after the point above."""
+    rate = count / seconds if seconds > 0 else 0.0
+    return f"{rate:,.0f}" if rate >= _FINE else f"{rate:.2g}"
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be told from its surroundings without quotation marks."""
+    return text != "" and text.isprintable() and text == text.strip()
+
+
+def _written(value: object, *, depth: int) -> str:
+    match value:
+        case str():
+            return repr(value[: LONGEST_VALUE + 1])
+        case Mapping() | list() | tuple():
+            return "…" if depth == _DEEPEST else _written_collection(value, depth=depth)
+        case bytes() | bytearray():
+            return f"<{len(value):,} bytes>"
+        case Real() if not isinstance(value, Integral):  # bool is Integral too
+            return f"{float(value):.4g}"
+        case _:
+            return str(value)
+
+
+def _written_collection(value: Collection[object], *, depth: int) -> str:
+    if isinstance(value, Mapping):
+        items = (f"{key}: {_written(item, depth=depth + 1)}" for key, item in value.items())
+        return f"{{{_first_few(items, len(value))}}}"
+    items = (_written(item, depth=depth + 1) for item in value)
+    return f"[{_first_few(items, len(value))}]"
+
+
+def _first_few(texts: Iterable[str], count: int) -> str:
+    rest = ["…"] if count > _MOST_ITEMS else []
+    return ", ".join([*islice(texts, _MOST_ITEMS), *rest])

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NoReturn
 
 from snakepit_nb.errors import UsageError, nearest
@@ -85,6 +86,7 @@ def _filled_in(word: str, namespace: Mapping[str, Any]) -> str:
     return f"{flag}{equals}{namespace[name]}"
 
 
+@cache
 def cell_parser() -> OptionParser:
     """Makes the parser for the first line of a `%%snakepit_exec` cell."""
     parser = OptionParser(

@@ -18,7 +18,7 @@ from .cell_options import (
     split_words,
     wants_help,
 )
-from .widgets.status_view import StatusView
+from .widgets.status_view import StatusView, counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def _tell_start(started: Pool, seconds: float) -> None:
     snapshot = started.status()
     names = ", ".join(worker.worker_id for worker in snapshot.workers)
     print(
-        f"Pool {started.name!r}: {len(snapshot.workers)} workers ready ({names}) "
+        f"Pool {started.name!r}: {counted(len(snapshot.workers), 'worker')} ready ({names}) "
         f"after {seconds:.1f} s."
     )
     for problem in snapshot.problems:
@@ -133,7 +133,7 @@ def _status_or_hint() -> object:
 
 def _scale(found: argparse.Namespace, _: Surroundings) -> object:
     workers = face.scale(found.workers, name=found.pool)
-    print(f"Pool {face.pool(found.pool).name!r}: {workers} workers.")
+    print(f"Pool {face.pool(found.pool).name!r}: {counted(workers, 'worker')}.")
     return None
 
 

@@ -43,10 +43,16 @@ class StatusView:
 def _summary(snapshot: PoolSnapshot) -> str:
     busy = sum(worker.load for worker in snapshot.workers)
     capacity = sum(worker.capacity for worker in snapshot.workers)
+    workers = counted(len(snapshot.workers), "worker")
     return (
-        f"Pool {snapshot.name!r}: {len(snapshot.workers)} workers, load {busy}/{capacity}, "
+        f"Pool {snapshot.name!r}: {workers}, load {busy}/{capacity}, "
         f"{len(snapshot.queued)} queued, {snapshot.finished} finished"
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Says how many there are: `1 worker`, `2 workers`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _row(worker: WorkerStatus) -> Sequence[str]:

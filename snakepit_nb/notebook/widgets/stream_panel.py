@@ -105,5 +105,5 @@ def _cancel_button() -> Button:
         description="Cancel",
         icon="stop",
         tooltip="Stop this stream (so does interrupting the kernel)",
-        layout=Layout(width="auto", height="24px", margin="2px 0 0 12px", flex="0 0 auto"),
+        layout=Layout(width="auto", height="24px", margin="0 0 0 12px", flex="0 0 auto"),
     )

@@ -137,7 +137,7 @@ def _heading(state: StreamState, *, word: str, tone: str) -> str:
     return (
         '<div style="display:flex;align-items:center;gap:10px">'
         f"<b>{html.escape(state.tool_name)}</b> {bar}"
-        f' <span style="color:{tone}">{html.escape(word)}</span></div>'
+        f' <span style="color:{tone};min-width:5em">{html.escape(word)}</span></div>'
     )
 
 

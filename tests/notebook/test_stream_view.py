@@ -1,0 +1,261 @@
+"""A real ipykernel, and the front end's part played by a client that sends what browsers send."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager, start_new_kernel
+
+from snakepit_nb.calls import ToolChunk
+from snakepit_nb.errors import CallCancelledError, ToolError
+from snakepit_nb.identifiers import CorrelationId
+from snakepit_nb.notebook.widgets.stream_view import open_stream_view
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
+
+Message = dict[str, Any]
+
+WAITING_STREAM = """
+import threading
+from ipywidgets import Widget
+from snakepit_nb.calls import ToolChunk
+from snakepit_nb.notebook.widgets.stream_view import open_stream_view
+
+cancelled = threading.Event()
+
+def train():
+    yield ToolChunk(number=0, data={"progress": 0.5, "epoch": 3, "note": "<script>"})
+    assert cancelled.wait(30), "nobody cancelled"
+
+with open_stream_view(tool_name="train", correlation_id="sp-17", cancel=cancelled.set) as view:
+    for chunk in train():
+        view.show(chunk)
+    view.end("cancelled" if cancelled.is_set() else "done")
+print("the cell saw the cancel")
+"""
+
+TEN_THOUSAND_CHUNKS = """
+import time
+from ipywidgets.widgets.widget import _instances
+from snakepit_nb.calls import ToolChunk
+from snakepit_nb.notebook.widgets.stream_view import open_stream_view
+
+before = set(_instances)
+started = time.monotonic()
+with open_stream_view(tool_name="count", correlation_id="sp-18", cancel=lambda: None) as view:
+    for number in range(10_000):
+        view.show(ToolChunk(number=number, data={"progress": number / 9_999, "at": number}))
+print(time.monotonic() - started)
+print(set(_instances) - before)
+"""
+
+
+@pytest.fixture
+def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+    manager, client = start_new_kernel(env=_environment(noninteractive="0"))
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("has_front_end_subshell", [False, True], ids=["main", "subshell"])
+def test_cancel_reaches_the_stream_while_its_cell_runs(
+    kernel: tuple[KernelManager, BlockingKernelClient], *, has_front_end_subshell: bool
+) -> None:
+    _, client = kernel
+    subshell_id = _created_subshell(client) if has_front_end_subshell else None
+    cell = client.execute(WAITING_STREAM)
+    shown = _messages_until(client, _paints("epoch"))
+    button = next(m for m in shown if _model_name(m) == "ButtonModel")["content"]["comm_id"]
+
+    _click(client, button, subshell_id)
+    ending = _messages_until(client, _ends(cell))
+
+    assert client.get_shell_msg(timeout=20)["content"]["status"] == "ok"
+    assert "the cell saw the cancel" in _stdout(ending)
+    assert any(_updates(m, "Cancelling…") for m in ending)
+
+
+def test_static_html_takes_the_place_of_the_widgets(
+    kernel: tuple[KernelManager, BlockingKernelClient],
+) -> None:
+    _, client = kernel
+    cell = client.execute(WAITING_STREAM)
+    shown = _messages_until(client, _paints("epoch"))
+    button = next(m for m in shown if _model_name(m) == "ButtonModel")["content"]["comm_id"]
+    _click(client, button, None)
+    ending = _messages_until(client, _ends(cell))
+
+    live = next(m for m in shown if m["msg_type"] == "display_data")["content"]
+    static = next(m for m in ending if m["msg_type"] == "update_display_data")["content"]
+    assert live["data"]["text/plain"] == "train: running"
+    assert static["transient"] == live["transient"]
+    assert static["data"]["text/plain"] == "train: 1 chunk, cancelled"
+    assert set(static["data"]) == {"text/plain", "text/html"}
+    for part in ("cancelled", "50%", "epoch", "sp-17", "&lt;script&gt;"):
+        assert part in static["data"]["text/html"]
+    opened = {m["content"]["comm_id"] for m in shown if m["msg_type"] == "comm_open"}
+    closed = {m["content"]["comm_id"] for m in ending if m["msg_type"] == "comm_close"}
+    assert closed == opened
+
+
+def test_an_interrupt_of_the_kernel_cancels(
+    kernel: tuple[KernelManager, BlockingKernelClient],
+) -> None:
+    manager, client = kernel
+    cell = client.execute(WAITING_STREAM)
+    _messages_until(client, _paints("epoch"))
+
+    manager.interrupt_kernel()
+    ending = _messages_until(client, _ends(cell))
+
+    static = next(m for m in ending if m["msg_type"] == "update_display_data")["content"]
+    assert static["data"]["text/plain"] == "train: 1 chunk, cancelled"
+    assert client.get_shell_msg(timeout=20)["content"]["ename"] == "KeyboardInterrupt"
+
+
+def test_a_flood_of_chunks_is_painted_at_a_pace_for_eyes_and_leaves_no_widget(
+    kernel: tuple[KernelManager, BlockingKernelClient],
+) -> None:
+    _, client = kernel
+    messages = _messages_until(client, _ends(client.execute(TEN_THOUSAND_CHUNKS)))
+
+    seconds, left_over = _stdout(messages).splitlines()
+    paints = sum(m["msg_type"] == "comm_msg" for m in messages)
+    static = next(m for m in messages if m["msg_type"] == "update_display_data")["content"]["data"]
+    assert paints <= float(seconds) * 10 + 1
+    assert static["text/plain"] == "count: 10,000 chunks, done"
+    assert "9999" in static["text/html"]
+    assert left_over == "set()"
+
+
+def test_a_kernel_that_nobody_looks_at_prints_plain_lines() -> None:
+    manager, client = start_new_kernel(env=_environment(noninteractive="1"))
+    try:
+        code = WAITING_STREAM.replace("assert cancelled", "cancelled.set(), cancelled")
+        messages = _messages_until(client, _ends(client.execute(code)))
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+    assert _stdout(messages) == (
+        "[ 50%] epoch=3 note=<script>\ntrain: 1 chunk, cancelled\nthe cell saw the cancel\n"
+    )
+    assert not [m for m in messages if m["msg_type"] in {"display_data", "update_display_data"}]
+
+
+def test_a_stream_that_is_read_to_its_end_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_stream_view(tool_name="train", correlation_id="sp-1", cancel=_nobody) as view:
+        view.show(ToolChunk(number=0, data={"progress": 0.5, "epoch": 3, "accuracy": 0.91}))
+        view.show(ToolChunk(number=1, data={"progress": 1.0, "epoch": 6, "accuracy": 0.98765}))
+        view.show(ToolChunk(number=2, data=None, is_final=True))
+
+    assert capsys.readouterr().out == (
+        "[ 50%] epoch=3 accuracy=0.91\n[100%] epoch=6 accuracy=0.9877\ntrain: 2 chunks, done\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "last_line"),
+    [
+        (ValueError("no such data"), "train: 0 chunks, failed: ValueError: no such data"),
+        (
+            ToolError("too big", remote_type="MemoryError", correlation_id=CorrelationId("sp-1")),
+            "train: 0 chunks, failed: MemoryError: too big",
+        ),
+        (CallCancelledError("The call was cancelled."), "train: 0 chunks, cancelled"),
+        (KeyboardInterrupt(), "train: 0 chunks, cancelled"),
+    ],
+    ids=["local", "remote", "cancelled", "interrupted"],
+)
+def test_an_error_that_leaves_the_view_ends_it_and_goes_on(
+    error: BaseException, last_line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(type(error)),
+        open_stream_view(tool_name="train", correlation_id="sp-1", cancel=_nobody),
+    ):
+        raise error
+
+    assert capsys.readouterr().out == f"{last_line}\n"
+
+
+def test_the_first_end_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_stream_view(tool_name="train", correlation_id="sp-1", cancel=_nobody) as view:
+        view.end("cancelled")
+
+    assert capsys.readouterr().out == "train: 0 chunks, cancelled\n"
+
+
+def test_a_script_that_shows_a_stream_loads_no_part_of_jupyter() -> None:
+    script = (
+        "import sys\n"
+        "from snakepit_nb.notebook.widgets.stream_view import open_stream_view\n"
+        "with open_stream_view(tool_name='t', correlation_id='sp-1', cancel=print): pass\n"
+        "print({'IPython', 'ipywidgets', 'ipykernel'} & set(sys.modules))\n"
+    )
+    environment = _environment(noninteractive="0")
+    output = subprocess.check_output([sys.executable, "-c", script], env=environment, text=True)
+
+    assert output == "t: 0 chunks, done\nset()\n"
+
+
+def _nobody() -> None:
+    """What no one presses."""
+
+
+def _environment(*, noninteractive: str) -> dict[str, str]:
+    return {**os.environ, "SNAKEPIT_NONINTERACTIVE": noninteractive}
+
+
+def _messages_until(
+    client: BlockingKernelClient, is_last: Callable[[Message], bool]
+) -> list[Message]:
+    messages: list[Message] = []
+    while not (messages and is_last(messages[-1])):
+        messages.append(client.get_iopub_msg(timeout=20))
+    return messages
+
+
+def _ends(cell: str) -> Callable[[Message], bool]:
+    return lambda message: (
+        message["parent_header"].get("msg_id") == cell
+        and message["content"].get("execution_state") == "idle"
+    )
+
+
+def _paints(text: str) -> Callable[[Message], bool]:
+    return lambda message: _updates(message, text)
+
+
+def _updates(message: Message, text: str) -> bool:
+    return message["msg_type"] == "comm_msg" and text in str(message["content"]["data"])
+
+
+def _model_name(message: Message) -> str | None:
+    if message["msg_type"] != "comm_open":
+        return None
+    name: str = message["content"]["data"]["state"]["_model_name"]
+    return name
+
+
+def _stdout(messages: list[Message]) -> str:
+    return "".join(m["content"]["text"] for m in messages if m["msg_type"] == "stream")
+
+
+def _click(client: BlockingKernelClient, comm_id: str, subshell_id: str | None) -> None:
+    content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
+    message = client.session.msg("comm_msg", content)
+    if subshell_id is not None:
+        message["header"]["subshell_id"] = subshell_id
+    client.shell_channel.send(message)
+
+
+def _created_subshell(client: BlockingKernelClient) -> str:
+    client.control_channel.send(client.session.msg("create_subshell_request"))
+    subshell_id: str = client.get_control_msg(timeout=20)["content"]["subshell_id"]
+    return subshell_id

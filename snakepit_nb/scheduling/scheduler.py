@@ -116,7 +116,7 @@ class Scheduler:
         preferred = self._roster.find(self._sessions.preference_of(call.session_id))
         if preferred is not None and preferred.has_room:
             return preferred
-        if call.affinity is Affinity.HINT:
+        if call.session_id is None or call.affinity is Affinity.HINT:
             return next(self._roster.with_room(), None)
         return min(  # this one becomes the session's home: spread them
             self._roster.with_room(),

@@ -64,9 +64,10 @@ class CellFailedError(ToolError):
 
     def __init__(self, message: str, *, traceback: tuple[str, ...] = ()) -> None:
         super().__init__(message, remote_traceback="\n".join(traceback))
+        self._traceback = traceback
 
     def _render_traceback_(self) -> list[str]:
-        return self.remote_traceback.split("\n")
+        return list(self._traceback)  # as IPython made it, part by part
 
 
 class ValueEncodingError(SnakepitError):

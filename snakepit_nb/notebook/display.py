@@ -17,6 +17,8 @@ from snakepit_nb.calls import (
     ExecuteResult,
     StreamText,
 )
+from snakepit_nb.errors import CellFailedError
+from snakepit_nb.wire.failures import cell_failure
 
 
 def show_event(shell: InteractiveShell, event: CellEvent) -> None:
@@ -37,10 +39,28 @@ def show_event(shell: InteractiveShell, event: CellEvent) -> None:
             _show_result(event)
         case ClearOutput():
             shell.display_pub.clear_output(wait=event.wait)  # type: ignore[no-untyped-call]
+        case CellError(is_usage=True):
+            print(f"UsageError: {event.value}", file=sys.stderr)
         case CellError():
-            _send(shell.displayhook, "error", _error_content(event), event.traceback)
+            failure = cell_failure(event)
+            shell._showtraceback(type(failure), failure, list(event.traceback))  # noqa: SLF001 (no other shows given lines)
         case _:
             assert_never(event)
+
+
+def fail_without_a_word(shell: Any, failure: CellFailedError) -> None:
+    """Lets an error end the cell whose traceback stands there already, above later output."""
+
+    def skip(kind: type[BaseException], error: BaseException, traceback: list[str]) -> None:
+        del shell._showtraceback  # noqa: SLF001 (the instance's own; the class's is back)
+        if error is not failure:
+            shell._showtraceback(kind, error, traceback)  # noqa: SLF001 (as above)
+
+    def render() -> list[str]:  # called when the notebook is about to show it, if ever
+        shell._showtraceback = skip  # noqa: SLF001 (as above)
+        return []
+
+    failure._render_traceback_ = render  # type: ignore[method-assign]
 
 
 def _show_result(event: ExecuteResult) -> None:
@@ -48,24 +68,17 @@ def _show_result(event: ExecuteResult) -> None:
     if hasattr(hook, "outputs"):  # %%capture put its own there
         hook.outputs.append({"data": event.data, "metadata": event.metadata})
         return
+    session = getattr(hook, "session", None)
+    if session is None:
+        print(event.data.get("text/plain", ""))
+        return
+    sys.stdout.flush()
+    sys.stderr.flush()
     content = {
         "execution_count": event.execution_count,
         "data": event.data,
         "metadata": event.metadata,
     }
-    _send(hook, "execute_result", content, (str(event.data.get("text/plain", "")),))
-
-
-def _send(hook: Any, kind: str, content: dict[str, Any], plain: tuple[str, ...]) -> None:
-    """Sends a message that the kernel's publishers have no method for; prints it in a terminal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    session = getattr(hook, "session", None)
-    if session is None:
-        sys.stdout.write("\n".join(plain) + "\n")
-    else:
-        session.send(hook.pub_socket, kind, content, parent=hook.parent_header, ident=hook.topic)
-
-
-def _error_content(error: CellError) -> dict[str, Any]:
-    return {"ename": error.name, "evalue": error.value, "traceback": list(error.traceback)}
+    session.send(
+        hook.pub_socket, "execute_result", content, parent=hook.parent_header, ident=hook.topic
+    )

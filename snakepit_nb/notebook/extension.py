@@ -2,7 +2,6 @@
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from snakepit_nb.blocking.face import stop_all
 from snakepit_nb.telemetry.correlation import requests
 
 from .magics import SnakepitMagics
@@ -15,11 +14,10 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Takes the magics away and stops all pools."""
+    """Takes the magics away. Pools run on: `%reload_ext` comes through here, and shall keep them."""
     for kind, name in (("line", "snakepit"), ("line", "snakepit_exec"), ("cell", "snakepit_exec")):
         shell.magics_manager.magics[kind].pop(name, None)
     requests.request_key = lambda: None
-    stop_all()
 
 
 def _message_id(shell: InteractiveShell) -> str | None:

@@ -63,9 +63,15 @@ def _one_line_errors() -> Iterator[None]:
         yield
     except UsageError as error:
         raise LineError(str(error)) from None
+    except KeyboardInterrupt as interrupt:
+        _show_as(interrupt, f"KeyboardInterrupt: {interrupt}".rstrip(": "))
+        raise
     except ToolError:
         raise  # its own rendering is the worker's traceback
     except SnakepitError as error:
-        lines = [f"{type(error).__name__}: {error}"]
-        error._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+        _show_as(error, f"{type(error).__name__}: {error}")
         raise
+
+
+def _show_as(error: BaseException, line: str) -> None:
+    error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython's hook

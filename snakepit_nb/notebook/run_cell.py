@@ -1,18 +1,19 @@
 """`%%snakepit_exec`: one cell of the notebook, run by a worker and shown as the kernel's own."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, NoReturn
 
 from IPython.core.error import UsageError as LineError
 from IPython.core.interactiveshell import InteractiveShell
 
 from snakepit_nb.blocking.face import pool
-from snakepit_nb.calls import CellEvent, CellReply
+from snakepit_nb.calls import CellError, CellEvent
 from snakepit_nb.errors import CallCancelledError, UsageError, nearest
 from snakepit_nb.wire.failures import cell_failure
 
 from .cell_options import CellOptions
-from .display import show_event
+from .display import fail_without_a_word, show_event
 
 NOTEBOOK_SESSION = "notebook"
 
@@ -27,15 +28,24 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
         SnakepitError: it did not run, or not to its end.
     """
     request = _request_content(shell)
+    shown: list[CellError] = []
+
+    def show(event: CellEvent) -> None:
+        if isinstance(event, CellError):
+            shown.append(event)
+        elif options.quiet:
+            return
+        show_event(shell, event)
+
     try:
         reply = pool(options.pool).run_cell(
             code,
             session=None if options.targets else options.session or NOTEBOOK_SESSION,
-            show=_ignore if options.quiet else lambda event: show_event(shell, event),
+            show=show,
             timeout=options.timeout,
             correlation_id=options.correlation_id,
             execution_count=getattr(shell.displayhook, "prompt_count", 0),
-            store_history=bool(request.get("store_history", True)),
+            store_history=bool(request.get("store_history", True)) and not request.get("silent"),
             inputs=_inputs(shell, options.inputs),
             returns=options.returns,
         )
@@ -44,17 +54,24 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
     payloads: Any = shell.payload_manager
     for payload in reply.payload:
         payloads.write_payload(dict(payload), single=False)
-    _finish(shell, reply)
-
-
-def _finish(shell: InteractiveShell, reply: CellReply) -> None:
-    if reply.error is not None and reply.error.is_usage:
-        raise LineError(reply.error.value)
     if reply.error is not None:
-        raise cell_failure(reply.error)
+        _fail(shell, reply.error, untold=options.quiet and not shown)
     shell.user_ns.update(reply.returns)
     for name, reason in reply.unsent.items():
         raise UsageError(f"--return {name}: {reason}.")
+
+
+def _fail(shell: InteractiveShell, error: CellError, *, untold: bool) -> NoReturn:
+    """Fails as the code did. An error without a traceback is told already, unless `untold`."""
+    if error.is_usage:
+        raise LineError(error.value)
+    if error.traceback:
+        raise cell_failure(error)
+    if untold:
+        raise cell_failure(replace(error, traceback=(f"{error.name}: {error.value}",)))
+    failure = cell_failure(error)
+    fail_without_a_word(shell, failure)
+    raise failure
 
 
 def _inputs(shell: InteractiveShell, names: tuple[str, ...]) -> dict[str, object]:
@@ -71,7 +88,3 @@ def _request_content(shell: InteractiveShell) -> Mapping[str, Any]:
     """Returns what the front end's execute request says; a terminal has none."""
     get_parent = getattr(shell, "get_parent", None)
     return {} if get_parent is None else (get_parent() or {}).get("content", {})
-
-
-def _ignore(_event: CellEvent) -> None:
-    """Shows nothing."""

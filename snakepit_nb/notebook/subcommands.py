@@ -1,6 +1,7 @@
 """The subcommands of `%snakepit`: each parses its words, works, and returns what to show."""
 
 import argparse
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -159,12 +160,22 @@ def _stream(found: argparse.Namespace, _: Surroundings) -> object:
     chosen = face.pool(found.pool)
     _check_tool(chosen, found.tool)
     stream = chosen.open_stream(found.tool, found.arguments, **_limits(found))
+    button_pressed = threading.Event()
+
+    def cancel() -> None:
+        button_pressed.set()
+        stream.cancel()
+
     with open_stream_view(
-        tool_name=found.tool, correlation_id=stream.correlation_id, cancel=stream.cancel
+        tool_name=found.tool, correlation_id=stream.correlation_id, cancel=cancel
     ) as view:
-        for chunk in stream:
-            view.show(chunk)
-        view.end("done")
+        try:
+            for chunk in stream:
+                view.show(chunk)
+        except KeyboardInterrupt:
+            if not button_pressed.is_set():
+                raise
+            view.end("cancelled")  # what was asked for: the cell does not fail by it
     return None
 
 

@@ -56,12 +56,18 @@ class StreamPanel:
 
     def end(self, outcome: str) -> None:
         """Puts static HTML in place of the widgets, which a saved notebook keeps."""
+        last = ended(self._state, outcome, self._elapsed())
+        self._give_way_to({"text/html": as_html(last), "text/plain": as_summary(last)})
+
+    def withdraw(self) -> None:
+        """Leaves nothing behind."""
+        self._give_way_to({"text/plain": ""})
+
+    def _give_way_to(self, bundle: dict[str, str]) -> None:
         with self._lock:
             if self._has_ended.is_set():
                 return
             self._has_ended.set()
-            last = ended(self._state, outcome, self._elapsed())
-            bundle = {"text/html": as_html(last), "text/plain": as_summary(last)}
             self._display.update(bundle, raw=True)
             for widget in self._widgets():
                 widget.close()

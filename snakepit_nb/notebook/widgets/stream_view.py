@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from snakepit_nb.calls import ToolChunk
-from snakepit_nb.errors import CallCancelledError, SnakepitError, ToolError
+from snakepit_nb.errors import CallCancelledError, SnakepitError, ToolError, UsageError
 
 from .view_model import (
     CANCELLED,
@@ -34,6 +34,9 @@ class StreamView(Protocol):
     def end(self, outcome: str) -> None:
         """Shows how it ended: `done`, `cancelled` or `failed: ...`. The first end counts."""
 
+    def withdraw(self) -> None:
+        """Leaves nothing behind, where the call itself was wrong and nothing ran."""
+
 
 @contextmanager
 def open_stream_view(
@@ -46,6 +49,9 @@ def open_stream_view(
     view = _view_of(StreamState(tool_name=tool_name, correlation_id=correlation_id), cancel)
     try:
         yield view
+    except UsageError:
+        view.withdraw()
+        raise
     except BaseException as error:
         view.end(_outcome_of(error))
         raise
@@ -56,7 +62,7 @@ def _view_of(state: StreamState, cancel: Callable[[], None]) -> StreamView:
     kernel = _kernel_with_a_front_end()
     if kernel is None:
         return _PrintedLines(state)
-    from .stream_panel import StreamPanel  # noqa: PLC0415 (keeps what it brings out of those who do not use it)
+    from .stream_panel import StreamPanel  # noqa: PLC0415 (brings ipywidgets)
 
     return StreamPanel(state, kernel, cancel)
 
@@ -66,7 +72,7 @@ def _kernel_with_a_front_end() -> Any | None:
         return None
     if "IPython" not in sys.modules:  # a plain script, which shall not load it for this
         return None
-    from IPython import get_ipython  # noqa: PLC0415 (keeps what it brings out of those who do not use it)
+    from IPython import get_ipython  # noqa: PLC0415 (loaded already, or not wanted)
 
     return getattr(get_ipython(), "kernel", None)
 
@@ -99,3 +105,6 @@ class _PrintedLines:
         if not self._has_ended:
             self._has_ended = True
             sys.stdout.write(f"{as_summary(ended(self._state, outcome, 0.0))}\n")
+
+    def withdraw(self) -> None:
+        self._has_ended = True

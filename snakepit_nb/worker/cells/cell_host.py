@@ -24,14 +24,15 @@ class CellHost:
         self._capture = OutputCapture(main_thread.uninterrupted)
         self._capture.install()
         self._put: PutEvent | None = None
-        self._error: CellError | None = None  # the last one shown, not put out yet
+        self._error: CellError | None = None  # the last one, where it is not put out yet
+        self._shown_error: CellError | None = None  # the last one that was put out
 
     async def run(
         self, cell: CellCall, inputs: Callable[[], Mapping[str, object]], put: PutEvent
     ) -> CellReply:
         """Runs one cell, puts out what it shows, and returns how it ended."""
         shell = self._enter(cell)
-        self._put, self._error = put, None
+        self._put, self._error, self._shown_error = put, None, None
         self._capture.sink = self._put_text
         try:
             shell.user_ns.update(inputs())
@@ -63,7 +64,7 @@ class CellHost:
             preprocessing_exc_tuple=preprocessing_error,
         ):
             return shell.run_cell(cell.code, store_history=cell.store_history)
-        shell._last_traceback = None
+        shell.forget_traceback()
         result = None
         try:
             result = await shell.run_cell_async(
@@ -96,7 +97,9 @@ class CellHost:
             }
         )
         if cell.execution_count:
-            shell.execution_count = cell.execution_count
+            # Where IPython does not count a cell, it shows the number before its next one.
+            ahead = 0 if cell.store_history else shell.shows_count_behind
+            shell.execution_count = cell.execution_count + ahead
         return shell
 
     def _put_text(self, name: str, text: str) -> None:
@@ -119,10 +122,10 @@ class CellHost:
         error, self._error = self._error, None
         if error is not None and self._put is not None:
             self._put(error)
+            self._shown_error = error
 
     def _reply(self, shell: ZMQInteractiveShell, cell: CellCall, result: Any) -> CellReply:
-        failure = result.error_before_exec or result.error_in_exec
-        error = None if failure is None else self._cell_error(shell, failure)
+        error = self._cell_error(shell, result.error_before_exec or result.error_in_exec)
         namespace = shell.user_ns
         payloads: Any = shell.payload_manager
         payload = tuple(payloads.read_payload())
@@ -140,12 +143,24 @@ class CellHost:
             payload=payload,
         )
 
-    def _cell_error(self, shell: ZMQInteractiveShell, failure: BaseException) -> CellError:
-        if self._error is not None:
-            return self._error
-        return CellError(
-            name=type(failure).__name__,
-            value=str(failure),
-            traceback=tuple(shell._last_traceback or ()),
-            is_usage=type(failure).__name__ == "UsageError",
-        )
+    def _cell_error(
+        self, shell: ZMQInteractiveShell, failure: BaseException | None
+    ) -> CellError | None:
+        """Returns the error that ends the cell; without a traceback where all of it is shown."""
+        last = self._error
+        if failure is not None and last is not None and (last.traceback or last.is_usage):
+            return last
+        self._flush_error()
+        if failure is not None:
+            return CellError(name=type(failure).__name__, value=_text(failure), traceback=())
+        shown = self._shown_error
+        if shown is not None and shell.failed_to_display:
+            return CellError(name=shown.name, value=shown.value, traceback=())
+        return None
+
+
+def _text(failure: BaseException) -> str:
+    try:
+        return str(failure)
+    except Exception:  # noqa: BLE001 (user code)
+        return ""

@@ -6,7 +6,7 @@ The class is named as ipykernel's because rich and pandas tell a notebook by tha
 import atexit
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping
-from types import ModuleType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
@@ -93,12 +93,31 @@ class _Kernel:
 class ZMQInteractiveShell(KernelShell):
     """The shell of one session."""
 
+    put: PutEvent = staticmethod(lambda _event: None)
+    """Takes what the session shows; set by the cell host."""
     was_interrupted: Callable[[], bool] = staticmethod(lambda: False)
     """Tells whether the running cell has been interrupted; set by the cell host."""
 
+    @property
+    def shows_count_behind(self) -> int:
+        """By how much the number that is shown is behind the count: 1, or 0 in old IPythons."""
+        return int(self.execution_count) - int(self.displayhook.prompt_count)
+
+    @property
+    def failed_to_display(self) -> bool:
+        """Tells whether the value of the last expression could not be formatted."""
+        return bool(getattr(self, "_last_traceback_during_displayhook", False))
+
+    def forget_traceback(self) -> None:
+        """Does for an awaited cell what `run_cell` does at its start."""
+        self._last_traceback = None
+        self._last_traceback_during_displayhook = False
+
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Shows a cell that was interrupted while it awaited as interrupted, not as cancelled."""
+        """Shows an interrupt as Python's own handler raises it, also where the cell awaited."""
         kind, _, frames = self._get_exc_info(exc_tuple)
+        if issubclass(kind, (CancelledError, KeyboardInterrupt)) and self.was_interrupted():
+            _cut_our_frames(frames)
         if issubclass(kind, CancelledError) and self.was_interrupted():
             exc_tuple = (KeyboardInterrupt, KeyboardInterrupt(), frames)
         super().showtraceback(exc_tuple, *args, **kwargs)
@@ -110,7 +129,8 @@ class ZMQInteractiveShell(KernelShell):
         self.active_eventloop = None
 
     def show_usage_error(self, exc: BaseException) -> None:
-        """Leaves the one line of a UsageError to the kernel, which shows it as its own."""
+        """Puts out the one line of a UsageError, for the kernel to show as its own."""
+        self.put(CellError(name=type(exc).__name__, value=str(exc), traceback=(), is_usage=True))
 
 
 def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteractiveShell:
@@ -125,6 +145,7 @@ def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteract
         user_ns=module.__dict__,
         compiler_class=XCachingCompiler,
     )
+    shell.put = put
     shell.was_interrupted = was_interrupted
     shell.kernel = _Kernel(shell)
     session = EventSession(put)
@@ -138,3 +159,12 @@ def discard(shell: ZMQInteractiveShell) -> None:
     atexit.unregister(shell.atexit_operations)
     shell.atexit_operations()
     shell.user_ns.clear()
+
+
+def _cut_our_frames(frames: TracebackType | None) -> None:
+    """Lets a traceback end where the user's code was when the signal came."""
+    while frames is not None and frames.tb_next is not None:
+        module: str = frames.tb_next.tb_frame.f_globals.get("__name__", "")
+        if module.startswith("snakepit_nb.worker."):
+            frames.tb_next = None
+        frames = frames.tb_next

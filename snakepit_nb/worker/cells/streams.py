@@ -88,8 +88,7 @@ class OutputCapture:
 class CapturedStream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of a worker: what is written is on its way at once."""
 
-    encoding = "utf-8"
-    errors = "replace"
+    encoding = "UTF-8"  # as the kernel's own stream spells it
 
     def __init__(self, capture: OutputCapture, name: str, descriptor: int) -> None:
         self._capture = capture
@@ -104,7 +103,7 @@ class CapturedStream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Writes text, in order with what others write."""
         if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            raise TypeError(f"write() argument must be str, not {type(text)}")
         if text:
             self._capture.write(self._name, text)
         return len(text)

@@ -17,7 +17,7 @@ from snakepit_nb.calls import (
     ToolResult,
     ToolSpec,
 )
-from snakepit_nb.identifiers import CallId
+from snakepit_nb.identifiers import CallId, SessionId
 
 PutCellEvent = Callable[[CellEvent], Awaitable[None]]
 
@@ -57,3 +57,6 @@ class WorkerChannel(Protocol):
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
+
+    async def end_session(self, session_id: SessionId) -> int:
+        """Frees what the worker holds of a session, after what it runs now; returns how much."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import anyio
 import grpc
@@ -17,7 +17,13 @@ from snakepit_nb.calls import (
     ToolSpec,
 )
 from snakepit_nb.errors import WorkerCrashedError
-from snakepit_nb.identifiers import CORRELATION_HEADER, TOKEN_HEADER, CallId, CorrelationId
+from snakepit_nb.identifiers import (
+    CORRELATION_HEADER,
+    TOKEN_HEADER,
+    CallId,
+    CorrelationId,
+    SessionId,
+)
 from snakepit_nb.wire.cell_messages import read_output, write_cell
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -45,7 +51,11 @@ async def open_grpc_channel(
         ("grpc.max_metadata_size", METADATA_BYTES),
     ]
     async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
-        yield GrpcChannel(channel, token)
+        opened = GrpcChannel(channel, token)
+        try:
+            yield opened
+        finally:
+            opened.is_closed = True
 
 
 class GrpcChannel:
@@ -55,7 +65,7 @@ class GrpcChannel:
         self._bridge = snakepit_bridge_pb2_grpc.BridgeServiceStub(channel)
         self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
         self._token = (TOKEN_HEADER, token)
-        self._running_cells: dict[CallId, grpc.aio.StreamStreamCall[Any, Any]] = {}
+        self.is_closed = False
 
     async def tools(self) -> tuple[ToolSpec, ...]:
         """Returns what the worker offers."""
@@ -75,47 +85,47 @@ class GrpcChannel:
     async def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
         """Runs a streaming tool."""
         request = write_call(call, stream=True)
-        rpc = self._bridge.ExecuteStreamingTool(
-            request, metadata=self._headers(call.correlation_id)
-        )
-        try:
-            with _translated(call.correlation_id):
+        with self._translated(call.correlation_id):
+            rpc = self._bridge.ExecuteStreamingTool(
+                request, metadata=self._headers(call.correlation_id)
+            )
+            try:
                 async for chunk in rpc:
                     yield read_chunk(chunk)
-        finally:
-            rpc.cancel()  # a stream that nobody cancels is never let go
+            finally:
+                rpc.cancel()  # a stream that nobody cancels is never let go
 
     async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
         request = write_cell(cell)
-        rpc = self._cells.RunCell(metadata=self._headers(cell.correlation_id))
-        self._running_cells[cell.call_id] = rpc
-        try:
-            with _translated(cell.correlation_id):
-                await rpc.write(request)
+        with self._translated(cell.correlation_id):
+            rpc = self._cells.RunCell(request, metadata=self._headers(cell.correlation_id))
+            try:
                 while (output := await rpc.read()) is not grpc.aio.EOF:
                     event = read_output(cast("cells.CellOutput", output))
                     if isinstance(event, CellReply):
                         return event
                     await put(event)
-            raise WorkerCrashedError(
-                "The worker ended the cell without a reply.", correlation_id=cell.correlation_id
-            )
-        finally:
-            del self._running_cells[cell.call_id]
-            rpc.cancel()
+            finally:
+                rpc.cancel()
+        raise WorkerCrashedError(
+            "The worker ended the cell without a reply.", correlation_id=cell.correlation_id
+        )
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs."""
-        rpc = self._running_cells.get(call_id)
-        if rpc is not None:
-            with _translated(None):
-                await rpc.write(cells.CellInput(interrupt=cells.Interrupt()))
+        request = cells.InterruptRequest(call_id=call_id)
+        await self._unary(self._cells.Interrupt, request, None)
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
         request = cells.WaitStoppedRequest(call_id=call_id)
         await self._unary(self._cells.WaitStopped, request, None)
+
+    async def end_session(self, session_id: SessionId) -> int:
+        """Frees what the worker holds of a session."""
+        request = bridge.CleanupSessionRequest(session_id=session_id)
+        return (await self._unary(self._bridge.CleanupSession, request, None)).resources_cleaned
 
     async def _unary(
         self,
@@ -128,15 +138,15 @@ class GrpcChannel:
         A plain `await` of one breaks inside an anyio cancel scope: gRPC swallows the scope's
         message. So anyio waits, and gRPC is awaited only when it has ended.
         """
-        rpc = method(request, metadata=self._headers(correlation_id))
         ended = anyio.Event()
-        rpc.add_done_callback(lambda _: ended.set())
-        try:
-            await ended.wait()
-        except BaseException:
-            rpc.cancel()
-            raise
-        with _translated(correlation_id):
+        with self._translated(correlation_id):
+            rpc = method(request, metadata=self._headers(correlation_id))
+            rpc.add_done_callback(lambda _: ended.set())
+            try:
+                await ended.wait()
+            except BaseException:
+                rpc.cancel()
+                raise
             return await rpc
 
     def _headers(self, correlation_id: CorrelationId | None) -> tuple[tuple[str, str], ...]:
@@ -144,14 +154,18 @@ class GrpcChannel:
             return (self._token,)
         return (self._token, (CORRELATION_HEADER, correlation_id))
 
-
-@contextmanager
-def _translated(correlation_id: CorrelationId | None) -> Iterator[None]:
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        raise decode_status(
-            error.code(), error.details() or "", correlation_id=correlation_id
-        ) from None
-    except grpc.aio.UsageError as error:  # the call ended under our hands
-        raise WorkerCrashedError(str(error), correlation_id=correlation_id) from None
+    @contextmanager
+    def _translated(self, correlation_id: CorrelationId | None) -> Iterator[None]:
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            raise decode_status(
+                error.code(), error.details() or "", correlation_id=correlation_id
+            ) from None
+        except grpc.aio.UsageError as error:  # the channel was closed before the call
+            raise WorkerCrashedError(str(error), correlation_id=correlation_id) from None
+        except anyio.get_cancelled_exc_class():
+            if not self.is_closed:
+                raise
+            # It was closed under the call, which gRPC tells as if the caller had been cancelled.
+            raise WorkerCrashedError("The worker is gone.", correlation_id=correlation_id) from None

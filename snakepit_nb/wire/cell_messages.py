@@ -30,22 +30,20 @@ from .messages import call_metadata
 from .values import decode_value, encode_value
 
 
-def write_cell(cell: CellCall) -> cells.CellInput:
+def write_cell(cell: CellCall) -> cells.CellStart:
     """Writes a cell.
 
     Raises:
         ValueEncodingError: a variable cannot be sent; the message names it and its type.
     """
-    return cells.CellInput(
-        start=cells.CellStart(
-            session_id=cell.session_id or "",
-            code=cell.code,
-            execution_count=cell.execution_count,
-            store_history=cell.store_history,
-            inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
-            returns=cell.returns,
-            metadata=call_metadata(cell.call_id, cell.correlation_id, {}),
-        )
+    return cells.CellStart(
+        session_id=cell.session_id or "",
+        code=cell.code,
+        execution_count=cell.execution_count,
+        store_history=cell.store_history,
+        inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
+        returns=cell.returns,
+        metadata=call_metadata(cell.call_id, cell.correlation_id, {}),
     )
 
 

@@ -1,7 +1,8 @@
 """The worker's end of `snakepit.cells.v1.CellService`: one stream for each cell."""
 
+import secrets
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from typing import Any, TypeAlias
@@ -10,13 +11,13 @@ import anyio
 import grpc.aio
 
 from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
-from snakepit_nb.identifiers import CallId
+from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 
 from .context import CallContext, serving
-from .main_thread import MainThread
+from .main_thread import CallEndedError, MainThread, Running
 from .outbox import Outbox
 from .tool_service import correlation_header
 
@@ -34,24 +35,30 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._main_thread = main_thread
         self._host: Any = None
 
-    async def RunCell(  # type: ignore[override]
-        self, requests: AsyncIterator[cells.CellInput], context: Context
+    async def RunCell(  # type: ignore[override]  # it writes
+        self, request: cells.CellStart, context: Context
     ) -> None:
         """Runs one cell and sends what it shows, then its reply."""
-        first = await anext(requests)
-        cell = read_cell(first.start, correlation_header(context))
-        outbox: Outbox[CellEvent] = Outbox(self._main_thread.call_serving, limit=OUTBOX_CHARACTERS)
-        sent = anyio.Event()
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._listen, requests, cell.call_id)
-            tasks.start_soon(_send_events, outbox, context, sent)
+        cell = read_cell(request, correlation_header(context))
+        outbox: Outbox[CellEvent] = Outbox(
+            self._main_thread.call_serving,
+            limit=OUTBOX_CHARACTERS,
+            shield=self._main_thread.uninterrupted,
+        )
+        work = partial(self._run_here, cell, partial(read_inputs, request), outbox)
+        async with self._main_thread.running(cell.call_id, work, outbox.close) as running:
             try:
-                reply = await self._run(cell, partial(read_inputs, first.start), outbox)
+                await _send_events(outbox, context)
             finally:
-                outbox.close()
-            await sent.wait()
-            tasks.cancel_scope.cancel()  # nothing that comes in now is about this cell
-        await context.write(write_reply(reply))
+                outbox.close()  # where the reader is gone, nobody shall wait for room
+        await context.write(write_reply(_reply_of(cell, running)))
+
+    async def Interrupt(
+        self, request: cells.InterruptRequest, _: Context
+    ) -> cells.InterruptResponse:
+        """Interrupts a cell; it still replies."""
+        self._main_thread.interrupt(CallId(request.call_id))
+        return cells.InterruptResponse()
 
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: Context
@@ -60,9 +67,20 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         await self._main_thread.wait_ended(CallId(request.call_id))
         return cells.WaitStoppedResponse()
 
-    async def _run(
+    async def forget(self, session_id: SessionId) -> bool:
+        """Lets a session's variables go, once nothing runs; tells whether there were any."""
+
+        async def forget_here() -> bool:
+            return bool(self._host.forget(session_id))
+
+        if self._host is None:
+            return False
+        return await self._main_thread.run(CallId(secrets.token_hex(8)), forget_here)
+
+    async def _run_here(
         self, cell: CellCall, inputs: Callable[[], dict[str, object]], outbox: Outbox[CellEvent]
     ) -> CellReply:
+        """Runs a cell on the main thread."""
         context = CallContext(
             call_id=cell.call_id,
             correlation_id=cell.correlation_id,
@@ -72,21 +90,9 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         def put(event: CellEvent) -> None:
             outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
 
-        async def run_here() -> CellReply:
-            with serving(context):
-                reply: CellReply = await self._cell_host().run(cell, inputs, put)
-                return reply
-
-        try:
-            return await self._main_thread.run(cell.call_id, run_here)
-        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            lines = traceback.format_exception(error)
-            return CellReply(
-                execution_count=cell.execution_count,
-                error=CellError(
-                    name=type(error).__name__, value=str(error), traceback=tuple(lines)
-                ),
-            )
+        with serving(context):
+            reply: CellReply = await self._cell_host().run(cell, inputs, put)
+            return reply
 
     def _cell_host(self) -> Any:  # noqa: ANN401 (its class brings IPython)
         if self._host is None:
@@ -95,22 +101,32 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             self._host = CellHost(self._main_thread)
         return self._host
 
-    async def _listen(self, requests: AsyncIterator[cells.CellInput], call_id: CallId) -> None:
-        async for request in requests:
-            if request.WhichOneof("input") == "interrupt":
-                self._main_thread.interrupt(call_id)
 
-
-async def _send_events(outbox: Outbox[CellEvent], context: Context, sent: anyio.Event) -> None:
+def _reply_of(cell: CellCall, running: Running[CellReply]) -> CellReply:
+    """Returns the cell's reply, or one that tells a fault of ours or of what the kernel sent."""
     try:
-        while await outbox.wait_filled():
-            with anyio.move_on_after(COALESCE_SECONDS):
-                await outbox.wait_closed()
-            for event in _joined(outbox.take_now()):
-                await context.write(write_event(event))
-    finally:
-        outbox.close()  # where the reader is gone, nobody shall wait for room
-        sent.set()
+        return running.result()
+    except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+        return CellReply(execution_count=cell.execution_count, error=_cell_error(error))
+
+
+def _cell_error(error: BaseException) -> CellError:
+    if isinstance(error, CallEndedError) and error.__cause__ is not None:
+        error = error.__cause__
+    return CellError(
+        name=type(error).__name__,
+        value=str(error),
+        traceback=tuple("".join(traceback.format_exception(error)).splitlines()),
+    )
+
+
+async def _send_events(outbox: Outbox[CellEvent], context: Context) -> None:
+    """Sends what the cell shows until the outbox is closed, which the cell's end does."""
+    while await outbox.wait_filled():
+        with anyio.move_on_after(COALESCE_SECONDS):
+            await outbox.wait_closed()
+        for event in _joined(outbox.take_now()):
+            await context.write(write_event(event))
 
 
 def _joined(events: list[CellEvent]) -> Iterator[CellEvent]:

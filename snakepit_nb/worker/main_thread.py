@@ -10,9 +10,9 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Generic, TypeVar
 
@@ -24,16 +24,25 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class _Outcome(Generic[T]):
-    """What a call came to: a value, or the exception that it raised."""
+class Running(Generic[T]):
+    """A call on the main thread, and what it comes to: a value, or the exception that it raised."""
 
+    ended: anyio.Event = field(default_factory=anyio.Event)
     value: T | None = None
     error: BaseException | None = None
 
-    def unwrap(self) -> T:
-        if self.error is not None:
+    def result(self) -> T:
+        """Returns the value, or raises the exception, of a call that has ended."""
+        if isinstance(self.error, Exception):
             raise self.error
+        if self.error is not None:
+            # Raised as it is, it would end the serving loop.
+            raise CallEndedError(type(self.error).__name__) from self.error
         return self.value  # type: ignore[return-value]  # a T where there is no error
+
+
+class CallEndedError(Exception):
+    """A call ended by KeyboardInterrupt, SystemExit or a cancellation: see `__cause__`."""
 
 
 class MainThread:
@@ -42,8 +51,8 @@ class MainThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._turn = anyio.Lock()  # of the serving thread's loop: one call at a time
-        self._guard = threading.Lock()
         self._call: CallId | None = None
+        self._unwanted: set[CallId] = set()  # interrupted, perhaps before they began
         self._task: asyncio.Task[None] | None = None
         self._begun: asyncio.Task[None] | None = None  # held, because the loop holds tasks weakly
         self._ended: dict[CallId, anyio.Event] = {}
@@ -79,13 +88,37 @@ class MainThread:
 
     async def run(self, call_id: CallId, work: Callable[[], Awaitable[T]]) -> T:
         """Runs a call on the main thread; cancelling interrupts it and waits for its end."""
-        ended = self._ended[call_id] = anyio.Event()
+        async with self.running(call_id, work) as running:
+            await running.ended.wait()
+        return running.result()
+
+    @asynccontextmanager
+    async def running(
+        self,
+        call_id: CallId,
+        work: Callable[[], Awaitable[T]],
+        at_end: Callable[[], object] = lambda: None,
+    ) -> AsyncIterator["Running[T]"]:
+        """Runs a call on the main thread while the `with` lasts, which itself lasts until its end.
+
+        Leaving by an exception interrupts it. `at_end` is called on the main thread.
+        """
+        over = self._ended[call_id] = anyio.Event()
         try:
             async with self._turn:
-                return await self._run_there(call_id, work)
+                running = self._begin(call_id, work, at_end)
+                try:
+                    yield running
+                except BaseException:
+                    self.interrupt(call_id)
+                    raise
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await running.ended.wait()
         finally:
-            ended.set()
+            over.set()
             del self._ended[call_id]
+            self._unwanted.discard(call_id)
 
     async def wait_ended(self, call_id: CallId) -> None:
         """Returns when no call of this id runs or waits here."""
@@ -93,14 +126,19 @@ class MainThread:
             await self._ended[call_id].wait()
 
     def interrupt(self, call_id: CallId) -> None:
-        """Interrupts the call if it is the one that runs, and the children that it waits for."""
-        with self._guard:
-            if self._call != call_id:
-                return
-            if os.getpgrp() == os.getpid():
-                os.killpg(os.getpid(), signal.SIGINT)
-            else:
-                os.kill(os.getpid(), signal.SIGINT)
+        """Interrupts a call and the children that it waits for; one that has not begun never runs.
+
+        The next call is started from this thread too, so it cannot be the one that is hit.
+        """
+        if call_id not in self._ended:
+            return
+        self._unwanted.add(call_id)  # before the look, for a call that begins right now
+        if self._call != call_id:
+            return
+        if os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGINT)
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
 
     @property
     def was_interrupted(self) -> bool:
@@ -122,45 +160,43 @@ class MainThread:
                 self._pending = False
                 self._raise_or_cancel()
 
-    async def _run_there(self, call_id: CallId, work: Callable[[], Awaitable[T]]) -> T:
-        ended = anyio.Event()
-        outcome: _Outcome[T] = _Outcome()
+    def _begin(
+        self, call_id: CallId, work: Callable[[], Awaitable[T]], at_end: Callable[[], object]
+    ) -> "Running[T]":
+        running: Running[T] = Running()
 
-        async def begin() -> None:
-            await self._run_here(call_id, work, outcome)
-            self.call_serving(ended.set)
+        async def run() -> None:
+            try:
+                await self._run_here(call_id, work, running)
+            finally:
+                at_end()
+                self.call_serving(running.ended.set)
 
         def start() -> None:
-            self._begun = self._loop.create_task(begin())
+            self._begun = self._loop.create_task(run())
 
         self._loop.call_soon_threadsafe(start)
-        try:
-            await ended.wait()
-        except BaseException:
-            self.interrupt(call_id)
-            with anyio.CancelScope(shield=True):
-                await ended.wait()
-            raise
-        return outcome.unwrap()
+        return running
 
     async def _run_here(
-        self, call_id: CallId, work: Callable[[], Awaitable[T]], outcome: _Outcome[T]
+        self, call_id: CallId, work: Callable[[], Awaitable[T]], running: "Running[T]"
     ) -> None:
+        self._task = asyncio.current_task()
+        self._interrupted = self._pending = False
         try:
-            self._task = asyncio.current_task()
-            self._interrupted = False
-            with self._guard:
+            try:
                 self._call = call_id
-            outcome.value = await work()
+                if call_id in self._unwanted:
+                    raise KeyboardInterrupt  # as if it came a moment later
+                running.value = await work()
+            finally:
+                self._call = None  # an interrupt that came until now is caught below
         except asyncio.CancelledError as cancelled:
-            outcome.error = KeyboardInterrupt() if self._interrupted else cancelled
+            running.error = KeyboardInterrupt() if self._interrupted else cancelled
         except BaseException as error:  # noqa: BLE001 (it travels to whoever waits)
-            outcome.error = error
+            running.error = error
         finally:
-            with self._guard:
-                self._call = None
-            self._pending = False
-            self._task = None
+            self._call = self._task = None
 
     def _on_sigint(self, _signal: int, _frame: FrameType | None) -> None:
         if self._call is None:

@@ -34,10 +34,15 @@ class CellServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.RunCell = channel.stream_stream(
+        self.RunCell = channel.unary_stream(
                 '/snakepit.cells.v1.CellService/RunCell',
-                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellInput.SerializeToString,
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellStart.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+                _registered_method=True)
+        self.Interrupt = channel.unary_unary(
+                '/snakepit.cells.v1.CellService/Interrupt',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.FromString,
                 _registered_method=True)
         self.WaitStopped = channel.unary_unary(
                 '/snakepit.cells.v1.CellService/WaitStopped',
@@ -49,9 +54,17 @@ class CellServiceStub(object):
 class CellServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
-    def RunCell(self, request_iterator, context):
-        """Runs one cell. In go one CellStart and then whatever the cell asks for or its user does;
-        out comes what the cell shows, in the order in which it was shown, and one CellReply at the end.
+    def RunCell(self, request, context):
+        """Runs one cell. Out comes what it shows, in the order in which it was shown, and one CellReply
+        at the end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Interrupt(self, request, context):
+        """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
+        replies. Without effect on a call that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -67,10 +80,15 @@ class CellServiceServicer(object):
 
 def add_CellServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'RunCell': grpc.stream_stream_rpc_method_handler(
+            'RunCell': grpc.unary_stream_rpc_method_handler(
                     servicer.RunCell,
-                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellInput.FromString,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellStart.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.SerializeToString,
+            ),
+            'Interrupt': grpc.unary_unary_rpc_method_handler(
+                    servicer.Interrupt,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.SerializeToString,
             ),
             'WaitStopped': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitStopped,
@@ -89,7 +107,7 @@ class CellService(object):
     """Missing associated documentation comment in .proto file."""
 
     @staticmethod
-    def RunCell(request_iterator,
+    def RunCell(request,
             target,
             options=(),
             channel_credentials=None,
@@ -99,12 +117,39 @@ class CellService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_stream(
-            request_iterator,
+        return grpc.experimental.unary_stream(
+            request,
             target,
             '/snakepit.cells.v1.CellService/RunCell',
-            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellInput.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellStart.SerializeToString,
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Interrupt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/Interrupt',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from .blocking.async_pool import open_pool as open_pool
     from .blocking.face import pool as pool
     from .blocking.face import scale as scale
     from .blocking.face import start as start
@@ -29,6 +30,7 @@ _HOMES = {
     "SnakepitError": "errors",
     "ToolError": "errors",
     "correlation": "telemetry.correlation",
+    "open_pool": "blocking.async_pool",
     "pool": "blocking.face",
     "scale": "blocking.face",
     "start": "blocking.face",
@@ -56,7 +58,7 @@ def load_ipython_extension(ipython: "InteractiveShell") -> None:
 
 
 def unload_ipython_extension(ipython: "InteractiveShell") -> None:
-    """Takes the magics away and stops the pools: what `%unload_ext snakepit_nb` runs."""
+    """Takes the magics away: what `%unload_ext snakepit_nb` runs. Pools run on."""
     from .notebook.extension import unload  # noqa: PLC0415
 
     unload(ipython)

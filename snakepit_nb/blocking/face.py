@@ -42,20 +42,8 @@ def start(
         UsageError: an option makes no sense, or a pool of that name runs with other options.
         WorkerStartError: no worker got ready.
     """
-    unknown = set(limits) - set(PoolSettings.__dataclass_fields__)
-    for option in sorted(unknown):
-        raise UsageError(
-            f"start() has no option {option!r}: "
-            f"{nearest(option, PoolSettings.__dataclass_fields__)}"
-        )
-    settings = PoolSettings(
-        name=name,
-        workers=workers,
-        adapters=tuple(_adapter_source(adapter) for adapter in adapters),
-        python=python,
-        cwd=str(Path(cwd).absolute()) if cwd else "",
-        environment=tuple(sorted((env or {}).items())),
-        **limits,  # type: ignore[arg-type]  # each is checked by PoolSettings
+    settings = pool_settings(
+        workers, name=name, adapters=adapters, python=python, cwd=cwd, env=env, **limits
     )
     running = _pools.get(name)
     if running is not None and running.is_running:
@@ -104,14 +92,14 @@ def scale(workers: int | str, *, name: str | None = None) -> int:
         PoolNotFoundError: there is no such pool.
     """
     found = pool(name)
-    have = len(found.status().workers)
+    have = _size(found)
     try:
         number = int(workers)
     except ValueError:
         raise UsageError(f"scale {workers}: give a number, such as 3, +1 or -1.") from None
     is_relative = isinstance(workers, str) and workers[:1] in "+-"
     found.resize(have + number if is_relative else number)
-    return len(found.status().workers)
+    return _size(found)
 
 
 def stop(name: str | None = None, *, now: bool = False) -> bool:
@@ -132,6 +120,37 @@ def stop_all(*, now: bool = False) -> None:
     """Stops every pool of this process."""
     for found in _pools.values():
         found.stop(now=now)
+
+
+def pool_settings(
+    workers: int,
+    *,
+    adapters: Sequence[str | type] = (),
+    cwd: str = "",
+    env: Mapping[str, str] | None = None,
+    **fields: str | float | None,
+) -> PoolSettings:
+    """Makes a pool's settings of the options that `start` and `open_pool` take.
+
+    Raises:
+        UsageError: an option is unknown or makes no sense.
+    """
+    for option in sorted(set(fields) - set(PoolSettings.__dataclass_fields__)):
+        raise UsageError(
+            f"A pool has no option {option!r}: {nearest(option, PoolSettings.__dataclass_fields__)}"
+        )
+    return PoolSettings(
+        workers=workers,
+        adapters=tuple(_adapter_source(adapter) for adapter in adapters),
+        cwd=str(Path(cwd).absolute()) if cwd else "",
+        environment=tuple(sorted((env or {}).items())),
+        **fields,  # type: ignore[arg-type]  # each is checked by PoolSettings
+    )
+
+
+def _size(found: Pool) -> int:
+    """Counts the workers that stay: one that drains is on its way out."""
+    return sum(worker.state != "draining" for worker in found.status().workers)
 
 
 def _reused(running: Pool, settings: PoolSettings) -> Pool:

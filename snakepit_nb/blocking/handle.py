@@ -1,12 +1,11 @@
 """The handle of one pool, for code that blocks."""
 
-import secrets
 import sys
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, assert_never
+from typing import Any, Self, assert_never
 
 from snakepit_nb.calls import (
     Affinity,
@@ -22,22 +21,19 @@ from snakepit_nb.calls import (
     ToolChunk,
     ToolSpec,
 )
-from snakepit_nb.channel.grpc_channel import open_grpc_channel
 from snakepit_nb.errors import UsageError
-from snakepit_nb.identifiers import CORRELATION_KEY, CallId, CorrelationId, SessionId
-from snakepit_nb.launch.launcher import WorkerProcess
-from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
+from snakepit_nb.identifiers import SessionId
 from snakepit_nb.pool import pool as portal_side
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
-from snakepit_nb.telemetry.correlation import checked_correlation_id, requests
 
 from .cell_run import run_cell
 from .delivery import Delivery
+from .new_call import chosen_correlation_id, new_call_id, new_tool_call
+from .opening import open_process_pool
 from .portal import portal
+from .portal_task import wait
 from .session import Session
-
-T = TypeVar("T")
 
 
 class Pool:
@@ -46,7 +42,7 @@ class Pool:
     def __init__(self, settings: PoolSettings) -> None:
         self.settings = settings
         self._scope: AbstractContextManager[portal_side.Pool] | None = None
-        self._scope = portal().wrap_async_context_manager(_open(settings))
+        self._scope = portal().wrap_async_context_manager(open_process_pool(settings))
         self._pool = self._scope.__enter__()
 
     def __repr__(self) -> str:
@@ -109,7 +105,7 @@ class Pool:
             ToolError: the tool raised; also of the builtin type that it raised.
             SnakepitError: the call was not run, or not to its end.
         """
-        call = self._tool_call(tool, {**(arguments or {}), **more}, session)
+        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
         limit = self.settings.call_timeout if timeout == -1.0 else timeout
         return wait(partial(self._pool.call, call, timeout=limit)).value
 
@@ -142,7 +138,7 @@ class Pool:
         **more: object,
     ) -> "ToolStream":
         """As `stream`, but yields whole chunks, and can be cancelled from another thread."""
-        call = self._tool_call(tool, {**(arguments or {}), **more}, session)
+        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
         limit = self.settings.stream_timeout if timeout == -1.0 else timeout
         return ToolStream(call, partial(self._pool.stream, call, timeout=limit))
 
@@ -169,8 +165,8 @@ class Pool:
                 in the reply.
         """
         cell = CellCall(
-            call_id=_new_call_id(),
-            correlation_id=_correlation_id(correlation_id),
+            call_id=new_call_id(),
+            correlation_id=chosen_correlation_id(correlation_id),
             session_id=None if session is None else SessionId(session),
             code=code,
             affinity=Affinity.HINT if session is None else Affinity.STRICT_QUEUE,
@@ -179,8 +175,8 @@ class Pool:
         return run_cell(self._pool, cell, show or print_event, timeout=timeout)
 
     def end_session(self, name: str) -> None:
-        """Lets a session go."""
-        portal().call(self._pool.end_session, SessionId(name))
+        """Lets a session go, with its variables, once its worker has finished what it runs."""
+        wait(partial(self._pool.end_session, SessionId(name)))
 
     def resize(self, workers: int) -> None:
         """Starts workers, and waits for them, or lets surplus ones finish, until there are so many.
@@ -205,17 +201,6 @@ class Pool:
             wait(self._pool.wait_idle)
         scope, self._scope = self._scope, None
         scope.__exit__(None, None, None)
-
-    def _tool_call(self, tool: str, arguments: dict[str, object], session: str | None) -> ToolCall:
-        given = arguments.pop(CORRELATION_KEY, None)
-        return ToolCall(
-            call_id=_new_call_id(),
-            correlation_id=_correlation_id(None if given is None else str(given)),
-            tool_name=tool,
-            parameters=arguments,
-            session_id=None if session is None else SessionId(session),
-            affinity=Affinity.HINT,
-        )
 
 
 class ToolStream:
@@ -242,16 +227,6 @@ class ToolStream:
         self._delivery.cancel()
 
 
-def wait(work: Callable[[], Awaitable[T]]) -> T:
-    """Runs `work` on the portal thread and waits for it; interrupting the wait cancels the work."""
-    future = portal().start_task_soon(work)
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        raise
-
-
 def print_event(event: CellEvent) -> None:
     """Shows a cell's output where there is no notebook: text, and the plain form of displays."""
     match event:
@@ -267,26 +242,3 @@ def print_event(event: CellEvent) -> None:
             pass  # what is printed stays
         case _:
             assert_never(event)
-
-
-@asynccontextmanager
-async def _open(settings: PoolSettings) -> Any:
-    async with open_subprocess_launcher() as launcher:
-
-        def connect(process: WorkerProcess) -> Any:
-            return open_grpc_channel(
-                address=process.announcement.address,
-                token=process.token,
-                message_bytes=settings.message_bytes,
-            )
-
-        async with portal_side.open_pool(settings, launcher, connect) as pool:
-            yield pool
-
-
-def _new_call_id() -> CallId:
-    return CallId(secrets.token_hex(8))
-
-
-def _correlation_id(given: str | None) -> CorrelationId:
-    return requests.choose() if given is None else checked_correlation_id(given)

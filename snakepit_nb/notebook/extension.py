@@ -14,7 +14,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Takes the magics away. Pools run on: `%reload_ext` comes through here, and shall keep them."""
+    """Takes the magics away. Pools run on: `%reload_ext`, which calls this, shall keep them."""
     for kind, name in (("line", "snakepit"), ("line", "snakepit_exec"), ("cell", "snakepit_exec")):
         shell.magics_manager.magics[kind].pop(name, None)
     requests.request_key = lambda: None

@@ -49,8 +49,8 @@ class PendingCall:
         self._decided.set()
 
     def refuse(self, error: SnakepitError) -> None:
-        """Tells the caller that the call will not run."""
-        self._refusal = error
+        """Tells the caller that the call will not run; the first reason stands."""
+        self._refusal = self._refusal or error
         self._decided.set()
 
     async def granted(self, timeout: float | None) -> WorkerId:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import assert_never
 
 import anyio
@@ -15,6 +15,7 @@ from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import (
     CallCancelledError,
     PoolClosedError,
+    WorkerCrashedError,
     WorkerError,
     WorkerStartError,
 )
@@ -43,7 +44,7 @@ from snakepit_nb.settings import PoolSettings
 
 from .launch_spec import launch_spec
 from .pending_call import PendingCall, refusal_error
-from .running_call import bounded, interrupted_after
+from .running_call import bounded, gone_before_error, interrupted_after
 from .snapshot import PoolSnapshot, pool_snapshot
 from .supervisor import Connect, LiveWorker, open_worker
 
@@ -147,8 +148,10 @@ class Pool:
         async with (
             self._lease(call, call.tool_name, self.settings.queue_timeout) as worker,
             bounded(worker, self._calls[call.call_id], timeout, self.settings.interrupt_grace),
+            # Closed here, whatever ends `put`: the tool runs until its stream is closed.
+            aclosing(worker.channel.stream(call)) as chunks,
         ):
-            async for chunk in worker.channel.stream(call):
+            async for chunk in chunks:
                 await put(chunk)
 
     async def run_cell(
@@ -190,13 +193,27 @@ class Pool:
     async def kill(self, call_id: CallId, because: str) -> None:
         """Kills the worker that runs a call. Another takes its place."""
         call = self._calls.get(call_id)
-        worker = None if call is None or call.worker_id is None else self._workers[call.worker_id]
+        if call is None or call.worker_id is None:
+            return
+        worker = self._workers.get(call.worker_id)
         if worker is not None:
             await worker.kill(because)
 
-    def end_session(self, session_id: SessionId) -> None:
-        """Lets a session's tie to its worker go."""
+    async def end_session(self, session_id: SessionId) -> int:
+        """Lets a session go; returns how much of it its worker has freed, once that has."""
+        homes = (
+            self._workers.get(worker.worker_id)
+            for worker in self._scheduler.snapshot().workers
+            if session_id in worker.sessions
+        )
+        home = next(homes, None)
         self._tell(SessionEnded(session_id=session_id))
+        if home is None:
+            return 0
+        try:
+            return await home.channel.end_session(session_id)
+        except WorkerCrashedError:
+            return 0  # what it held is gone with it
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
@@ -247,7 +264,9 @@ class Pool:
                     call_id=call.call_id, session_id=call.session_id, affinity=call.affinity
                 )
             )
-            worker = self._workers[await pending.granted(queue_timeout)]
+            worker = self._workers.get(await pending.granted(queue_timeout))
+            if worker is None:
+                raise gone_before_error(pending)
             yield worker
         finally:
             del self._calls[call.call_id]

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 
@@ -60,9 +60,10 @@ async def interrupted_after(
     async def interrupt() -> None:
         await anyio.sleep(timeout)
         how.append("was interrupted; its session is as it left it")
-        await worker.channel.interrupt(call.call_id)
+        with suppress(SnakepitError):  # the call itself tells what is wrong
+            await worker.channel.interrupt(call.call_id)
         await anyio.sleep(grace)
-        how.append(f"did not stop within {grace:g} s of its interrupt: its worker was killed")
+        how.append(_killed_words(call, grace))
         await worker.kill("a cell ran for too long and did not stop")
 
     failure: SnakepitError | None = None
@@ -79,6 +80,14 @@ async def interrupted_after(
         raise failure
 
 
+def gone_before_error(call: PendingCall) -> WorkerCrashedError:
+    """Words that a worker was lost between the grant of a call and its begin."""
+    return WorkerCrashedError(
+        f"Worker {call.worker_id} was gone before it began {call.what}: call it again.",
+        correlation_id=call.correlation_id,
+    )
+
+
 async def _stop(worker: LiveWorker, call: PendingCall, grace: float) -> str:
     """Waits until the worker has stopped a call that was cancelled, or kills it."""
     try:
@@ -86,10 +95,16 @@ async def _stop(worker: LiveWorker, call: PendingCall, grace: float) -> str:
             await worker.channel.wait_stopped(call.call_id)
     except TimeoutError:
         await worker.kill("a call did not stop when it was interrupted")
-        return f"did not stop within {grace:g} s of its interrupt: its worker was killed"
+        return _killed_words(call, grace)
     except SnakepitError:
+        worker.is_gone = True
         return "ended with its worker"
     return "was interrupted"
+
+
+def _killed_words(call: PendingCall, grace: float) -> str:
+    lost = "" if call.session_id is None else f", and session {call.session_id!r} lost with it"
+    return f"did not stop within {grace:g} s of its interrupt: its worker was killed{lost}"
 
 
 def _timeout_error(call: PendingCall, timeout: float | None, how: str) -> CallTimeoutError:

@@ -44,7 +44,7 @@ def main() -> None:
         introduction = read_introduction(_read_line(0))
         parent = _keep_stdin_to_ourselves()
         verify_private_directory(Path(introduction.socket_path).parent)
-        sys.path[:] = introduction.sys_path or sys.path
+        sys.path[:] = dict.fromkeys((*introduction.sys_path, *sys.path))  # `--env PYTHONPATH` too
         host = ToolHost(load_adapter(source) for source in introduction.adapters)
     except SnakepitError as error:
         sys.exit(f"{type(error).__name__}: {error}")
@@ -76,12 +76,13 @@ async def _serve_grpc(
     stopped: threading.Event,
 ) -> None:
     main_thread.attach()
+    cells = CellService(main_thread)
     async with open_server(
         socket_path=introduction.socket_path,
         token=introduction.token,
         message_bytes=introduction.message_bytes,
-        tools=ToolService(host, main_thread),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
-        cells=CellService(main_thread),
+        tools=ToolService(host, main_thread, cells.forget),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+        cells=cells,
     ):
         announcement = Announcement(
             pid=os.getpid(),

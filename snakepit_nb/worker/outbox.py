@@ -3,6 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Generic, TypeVar
 
 import anyio
@@ -13,9 +14,16 @@ T = TypeVar("T")
 class Outbox(Generic[T]):
     """A queue from any thread to the serving thread's loop, `limit` units of weight long."""
 
-    def __init__(self, call_soon: Callable[[Callable[[], object]], object], *, limit: int) -> None:
+    def __init__(
+        self,
+        call_soon: Callable[[Callable[[], object]], object],
+        *,
+        limit: int,
+        shield: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._call_soon = call_soon
         self._limit = limit
+        self._shield = shield  # an interrupt within `put` could leave the lock taken for ever
         self._items: deque[T] = deque()
         self._weight = 0
         self._changed = threading.Condition()
@@ -26,17 +34,8 @@ class Outbox(Generic[T]):
 
     def put(self, item: T, weight: int = 1) -> None:
         """Adds an item; waits while the outbox is full. After `close` the item is dropped."""
-        with self._changed:
-            while self._weight >= self._limit and not self._is_closed:
-                self._changed.wait()
-            if self._is_closed:
-                return
-            self._items.append(item)
-            self._weight += weight
-            if self._is_announced:
-                return
-            self._is_announced = True
-        self._call_soon(self._announce)
+        with self._shield():
+            self._put(item, weight)
 
     def close(self) -> None:
         """Takes no more items; `take` still returns those that are in."""
@@ -70,6 +69,19 @@ class Outbox(Generic[T]):
             self._is_announced = False
             self._changed.notify_all()
             return items
+
+    def _put(self, item: T, weight: int) -> None:
+        with self._changed:
+            while self._weight >= self._limit and not self._is_closed:
+                self._changed.wait()
+            if self._is_closed:
+                return
+            self._items.append(item)
+            self._weight += weight
+            if self._is_announced:
+                return
+            self._is_announced = True
+        self._call_soon(self._announce)
 
     def _announce(self) -> None:
         self._filled.set()

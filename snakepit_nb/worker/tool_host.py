@@ -61,13 +61,13 @@ class ToolHost:
         if inspect.isasyncgen(items):
             try:
                 async for item in items:
-                    put(item)
+                    await _put(put, item)
             finally:
                 await items.aclose()
             return
         try:
             for item in items:
-                put(item)
+                await _put(put, item)
         finally:
             items.close()
 
@@ -84,6 +84,12 @@ class ToolHost:
             raise UsageError(f"There is no tool {name!r}: {nearest(name, self._tools)}")
         bound.check(arguments)
         return bound
+
+
+async def _put(put: Callable[[Any], Awaitable[None] | None], item: object) -> None:
+    waits = put(item)
+    if waits is not None:
+        await waits
 
 
 def load_adapter(source: AdapterSource) -> object:

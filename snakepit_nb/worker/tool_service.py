@@ -1,8 +1,11 @@
 """The worker's end of `snakepit.bridge.BridgeService`: its tools, called and streamed."""
 
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from itertools import count
 from typing import Any, TypeAlias, TypeVar
 
 import anyio
@@ -12,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
 from snakepit_nb.errors import UnsendableResultError, ValueEncodingError
-from snakepit_nb.identifiers import CORRELATION_HEADER
+from snakepit_nb.identifiers import CORRELATION_HEADER, CallId, SessionId
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
@@ -20,7 +23,7 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
-from .main_thread import MainThread
+from .main_thread import CallEndedError, MainThread
 from .outbox import Outbox
 from .tool_host import ToolHost
 
@@ -33,9 +36,15 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run t
 class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
     """Runs the tools of one host on the main thread."""
 
-    def __init__(self, host: ToolHost, main_thread: MainThread) -> None:
+    def __init__(
+        self,
+        host: ToolHost,
+        main_thread: MainThread,
+        forget_session: Callable[[SessionId], Awaitable[bool]],
+    ) -> None:
         self._host = host
         self._main_thread = main_thread
+        self._forget_session = forget_session
 
     async def Ping(self, request: bridge.PingRequest, _: Context) -> bridge.PingResponse:
         """Answers, and so tells that the serving thread is alive."""
@@ -52,6 +61,13 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             available_tools={spec.name: write_tool(spec) for spec in self._host.specs},
         )
 
+    async def CleanupSession(
+        self, request: bridge.CleanupSessionRequest, _: Context
+    ) -> bridge.CleanupSessionResponse:
+        """Frees a session's variables once nothing runs."""
+        freed = await self._forget_session(SessionId(request.session_id))
+        return bridge.CleanupSessionResponse(success=True, resources_cleaned=int(freed))
+
     async def ExecuteTool(
         self, request: bridge.ExecuteToolRequest, context: Context
     ) -> bridge.ExecuteToolResponse:
@@ -61,7 +77,8 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             begun = time.monotonic()
             value = await self._run(call, partial(self._host.call, call.tool_name, call.parameters))
             result = ToolResult(value=value, seconds=time.monotonic() - begun)
-            return _write_result(call.tool_name, result)
+            with _naming_result_of(call.tool_name):
+                return write_result(result)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
@@ -73,22 +90,39 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a streaming tool, never far ahead of its reader. What it raises ends the stream."""
         try:
             call = read_call(request, correlation_header(context))
-            outbox: Outbox[Any] = Outbox(self._main_thread.call_serving, limit=CHUNKS_AHEAD)
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_send_chunks, call.tool_name, outbox, context)
-                try:
-                    work = partial(self._host.stream, call.tool_name, call.parameters, outbox.put)
-                    await self._run(call, work)
-                finally:
-                    outbox.close()
+            await self._stream(call, context)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             await context.abort(grpc.StatusCode.INTERNAL, _failure(error, request.tool_name))
 
+    async def _stream(self, call: ToolCall, context: Context) -> None:
+        outbox: Outbox[Any] = Outbox(
+            self._main_thread.call_serving,
+            limit=CHUNKS_AHEAD,
+            shield=self._main_thread.uninterrupted,
+        )
+        failure: Exception | None = None
+        numbers = count(1)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_send_chunks, call.tool_name, outbox, context, numbers)
+            try:
+                work = partial(self._host.stream, call.tool_name, call.parameters, outbox.put)
+                await self._run(call, work)
+            except Exception as error:  # noqa: BLE001 (raised once what came before it is sent)
+                failure = error
+            finally:
+                outbox.close()
+        if failure is not None:
+            raise failure
+        final = ToolChunk(number=next(numbers), data=None, is_final=True)
+        await context.write(write_chunk(call.tool_name, final))
+
     async def _run(self, call: ToolCall, work: Callable[[], Awaitable[T]]) -> T:
+        # Another host than ours may give none, and two calls must not share one.
+        call_id = call.call_id or CallId(secrets.token_hex(8))
         serves = CallContext(
-            call_id=call.call_id,
+            call_id=call_id,
             correlation_id=call.correlation_id,
             session_id=call.session_id,
             metadata=call.metadata,
@@ -98,19 +132,18 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             with serving(serves):
                 return await work()
 
-        return await self._main_thread.run(call.call_id, served)
+        return await self._main_thread.run(call_id, served)
 
 
-async def _send_chunks(tool_name: str, outbox: Outbox[Any], context: Context) -> None:
-    number = 0
+async def _send_chunks(
+    tool_name: str, outbox: Outbox[Any], context: Context, numbers: Iterator[int]
+) -> None:
     try:
         while items := await outbox.take():
             for item in items:
-                number += 1
-                await context.write(write_chunk(tool_name, ToolChunk(number=number, data=item)))
-        await context.write(
-            write_chunk(tool_name, ToolChunk(number=number + 1, data=None, is_final=True))
-        )
+                with _naming_result_of(tool_name):
+                    chunk = write_chunk(tool_name, ToolChunk(number=next(numbers), data=item))
+                await context.write(chunk)
     finally:
         outbox.close()
 
@@ -123,12 +156,15 @@ def correlation_header(context: Context) -> str:
     return ""
 
 
-def _write_result(tool_name: str, result: ToolResult) -> bridge.ExecuteToolResponse:
+@contextmanager
+def _naming_result_of(tool_name: str) -> Iterator[None]:
     try:
-        return write_result(result)
+        yield
     except ValueEncodingError as error:
         raise UnsendableResultError(f"tool {tool_name!r}: its result: {error.message}") from None
 
 
 def _failure(error: BaseException, tool_name: str) -> str:
+    if isinstance(error, CallEndedError) and error.__cause__ is not None:
+        error = error.__cause__
     return encode_failure(error, tool_name=tool_name, hide_file=tool_host.__file__)

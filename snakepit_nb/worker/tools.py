@@ -123,7 +123,7 @@ def _fits(value: object, annotation: object) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, part) for part in get_args(annotation))
     if origin is Literal:
-        return value in get_args(annotation)
+        return any(type(value) is type(one) and value == one for one in get_args(annotation))
     expected = annotation if origin is None else origin
     return not isinstance(expected, type) or _is_a(value, expected)
 
@@ -131,12 +131,15 @@ def _fits(value: object, annotation: object) -> bool:
 def _is_a(value: object, expected: type) -> bool:
     """As isinstance, but a bool is no number, and numbers fit where wider ones are expected."""
     if isinstance(value, bool):
-        return expected in (bool, object)
+        return expected in (bool, object, Any)
     if expected is float:
         return isinstance(value, int | float)
     if expected is complex:
         return isinstance(value, int | float | complex)
-    return isinstance(value, expected)
+    try:
+        return isinstance(value, expected)
+    except TypeError:
+        return True  # `Any`, a TypedDict, a plain Protocol: types that nothing can be checked for
 
 
 def _shown(value: object) -> str:

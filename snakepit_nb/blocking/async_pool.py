@@ -1,0 +1,104 @@
+"""A pool for async code, on asyncio or trio; it lives on the portal thread all the same."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import anyio
+
+from snakepit_nb.calls import ToolSpec
+from snakepit_nb.pool.pool import Pool
+from snakepit_nb.pool.snapshot import PoolSnapshot
+
+from .face import pool_settings
+from .new_call import new_tool_call
+from .opening import open_process_pool
+from .portal import portal
+from .portal_task import awaited, handed_over
+
+
+@asynccontextmanager
+async def open_pool(
+    workers: int = 2, *, adapters: Sequence[str | type] = (), **options: Any
+) -> AsyncIterator["AsyncPool"]:
+    """Opens a pool and waits until its workers serve; behind the `async with` none is left.
+
+    Leaving it in good order lets the calls that run finish. Options are those of `start`.
+
+    Raises:
+        UsageError: an option makes no sense.
+        WorkerStartError: no worker got ready.
+    """
+    settings = pool_settings(workers, adapters=adapters, **options)
+    scope = portal().wrap_async_context_manager(open_process_pool(settings))
+    pool = await anyio.to_thread.run_sync(scope.__enter__)
+    try:
+        await awaited(pool.wait_ready)
+        yield AsyncPool(pool)
+        await awaited(pool.wait_idle)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(scope.__exit__, None, None, None)
+
+
+class AsyncPool:
+    """A running pool. Made by `open_pool`."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def __repr__(self) -> str:
+        return f"<AsyncPool {self._pool.settings.name!r}>"
+
+    async def call(
+        self,
+        tool: str,
+        arguments: Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout: float | None = -1.0,
+        session: str | None = None,
+        **more: object,
+    ) -> Any:
+        """Runs a tool and returns its value. Cancelling it stops the tool.
+
+        Args and Raises: as the blocking pool's `call`.
+        """
+        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
+        limit = self._pool.settings.call_timeout if timeout == -1.0 else timeout
+        return (await awaited(partial(self._pool.call, call, timeout=limit))).value
+
+    async def stream(
+        self,
+        tool: str,
+        arguments: Mapping[str, object] | None = None,
+        /,
+        *,
+        timeout: float | None = -1.0,
+        session: str | None = None,
+        **more: object,
+    ) -> AsyncGenerator[Any]:
+        """Runs a streaming tool; yields its items as they come. Closing it stops the tool.
+
+        Args and Raises: as the blocking pool's `stream`.
+        """
+        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
+        limit = self._pool.settings.stream_timeout if timeout == -1.0 else timeout
+        work = partial(self._pool.stream, call, timeout=limit)
+        async with aclosing(handed_over(work)) as chunks:
+            async for chunk in chunks:
+                if not chunk.is_final:
+                    yield chunk.data
+
+    async def tools(self) -> dict[str, ToolSpec]:
+        """Returns what its workers offer, by name."""
+        return {spec.name: spec for spec in (await self.status()).tools}
+
+    async def status(self) -> PoolSnapshot:
+        """Returns what the pool looks like now."""
+
+        async def snapshot() -> PoolSnapshot:
+            return self._pool.snapshot()
+
+        return await awaited(snapshot)

@@ -1,0 +1,29 @@
+"""What the portal thread opens for one pool: worker processes, and gRPC to them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from snakepit_nb.channel.channel import WorkerChannel
+from snakepit_nb.channel.grpc_channel import open_grpc_channel
+from snakepit_nb.launch.launcher import WorkerProcess
+from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
+from snakepit_nb.pool.pool import Pool, open_pool
+from snakepit_nb.settings import PoolSettings
+
+
+@asynccontextmanager
+async def open_process_pool(settings: PoolSettings) -> AsyncIterator[Pool]:
+    """Opens a pool whose workers are processes of this machine."""
+
+    def connect(process: WorkerProcess) -> AbstractAsyncContextManager[WorkerChannel]:
+        return open_grpc_channel(
+            address=process.announcement.address,
+            token=process.token,
+            message_bytes=settings.message_bytes,
+        )
+
+    async with (
+        open_subprocess_launcher() as launcher,
+        open_pool(settings, launcher, connect) as pool,
+    ):
+        yield pool

@@ -1,0 +1,147 @@
+"""Work on the portal thread, for a thread or another event loop that waits for it."""
+
+import contextlib
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent import futures
+from functools import partial
+from typing import Generic, TypeVar, cast
+
+import anyio
+import anyio.lowlevel
+
+from .interrupts import interrupts_to
+from .portal import portal
+
+T = TypeVar("T")
+
+PIECES_AHEAD = 256
+
+
+class PortalTask(Generic[T]):
+    """Runs `work` on the portal thread; `ended` is done when it has really ended."""
+
+    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
+        self.ended: futures.Future[T] = futures.Future()
+        self._future = portal().start_task_soon(self._run, work)
+
+    def cancel(self) -> None:
+        """Cancels the work, from any thread; it ends a while later."""
+        self._future.cancel()
+
+    async def _run(self, work: Callable[[], Awaitable[T]]) -> None:
+        try:
+            result = await work()
+        except anyio.get_cancelled_exc_class():
+            self.ended.cancel()
+            self.ended.set_running_or_notify_cancel()
+            raise
+        except BaseException as error:  # noqa: BLE001 (it travels to whoever waits)
+            self.ended.set_exception(error)
+        else:
+            self.ended.set_result(result)
+
+
+def wait(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs `work` on the portal thread and waits for it.
+
+    An interrupt cancels the work and waits for its end, so that the next call finds the worker
+    free; a second one does not wait for that.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
+    """
+    task: PortalTask[T] | None = None
+    is_interrupted = False
+
+    def press() -> None:
+        nonlocal is_interrupted
+        if is_interrupted:
+            raise KeyboardInterrupt
+        is_interrupted = True
+        if task is not None:
+            task.cancel()
+
+    with interrupts_to(press):
+        task = PortalTask(work)
+        if is_interrupted:  # while it was made
+            task.cancel()
+        futures.wait([task.ended])
+    if is_interrupted:
+        raise KeyboardInterrupt
+    return task.ended.result()
+
+
+async def awaited(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs `work` on the portal thread and awaits it here, on asyncio or trio.
+
+    Cancelling cancels the work and waits for its end.
+    """
+    bell = _Bell()
+    task = PortalTask(work)
+    task.ended.add_done_callback(lambda _: bell.ring())
+    try:
+        while not task.ended.done():
+            await bell.rung()
+    except BaseException:
+        await _cancelled(task, bell)
+        raise
+    return task.ended.result()
+
+
+async def handed_over(
+    work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[None]],
+) -> AsyncGenerator[T]:
+    """Runs `work` on the portal thread and yields here what it puts, never far ahead.
+
+    Closing it cancels the work and waits for its end.
+    """
+    bell = _Bell()
+    pieces: deque[T] = deque()
+
+    async def put(piece: T) -> None:
+        pieces.append(piece)
+        bell.ring()
+        while len(pieces) > PIECES_AHEAD:  # noqa: ASYNC110 (the reader is on another loop)
+            await anyio.sleep(0.01)
+
+    task = PortalTask(partial(work, put))
+    task.ended.add_done_callback(lambda _: bell.ring())
+    try:
+        while pieces or not task.ended.done():
+            if pieces:
+                yield pieces.popleft()
+            else:
+                await bell.rung()
+        task.ended.result()
+    finally:
+        await _cancelled(task, bell)
+
+
+async def _cancelled(task: PortalTask[T], bell: "_Bell") -> None:
+    task.cancel()
+    with anyio.CancelScope(shield=True):
+        while not task.ended.done():
+            await bell.rung()
+
+
+class _Bell:
+    """Wakes one task of the loop on which it was made, from any thread."""
+
+    def __init__(self) -> None:
+        loop = anyio.lowlevel.current_token().native_token
+        names = ("call_soon_threadsafe", "run_sync_soon")  # of asyncio's loop, of trio's token
+        method = next(getattr(loop, name) for name in names if hasattr(loop, name))
+        self._call_soon = cast("Callable[[Callable[[], None]], object]", method)
+        self._event = anyio.Event()
+
+    def ring(self) -> None:
+        with contextlib.suppress(RuntimeError):  # that loop has ended
+            self._call_soon(self._set)
+
+    async def rung(self) -> None:
+        await self._event.wait()
+        self._event = anyio.Event()
+
+    def _set(self) -> None:
+        self._event.set()

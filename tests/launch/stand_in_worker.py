@@ -1,6 +1,6 @@
 """A worker without gRPC: it takes the introduction, announces itself, and does as it is told."""
 
-# ruff: noqa: S603, T201 (it starts what it was told, and its output is what is tested)
+# ruff: noqa: T201 (it starts what it was told, and its output is what is tested)
 
 import ctypes
 import json

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 
 
 def test_nothing_outlives_a_killed_kernel_though_a_fork_of_it_lives() -> None:
-    with subprocess.Popen(KERNEL, stdout=subprocess.PIPE, cwd=ROOT) as kernel:  # noqa: S603
+    with subprocess.Popen(KERNEL, stdout=subprocess.PIPE, cwd=ROOT) as kernel:
         assert kernel.stdout is not None
         told = json.loads(kernel.stdout.readline())
         lives = {what: os.pidfd_open(pid) for what, pid in told["pids"].items()}

@@ -1,0 +1,175 @@
+"""The way to an in-process worker: the same codec as over gRPC, and no line between."""
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, cast
+
+import anyio
+
+from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult, ToolSpec
+from snakepit_nb.channel.channel import PutCellEvent
+from snakepit_nb.errors import SnakepitError, UnsendableResultError, ValueEncodingError
+from snakepit_nb.identifiers import CallId, SessionId
+from snakepit_nb.launch.launcher import WorkerProcess
+from snakepit_nb.wire.cell_messages import (
+    read_cell,
+    read_inputs,
+    read_output,
+    write_cell,
+    write_event,
+    write_reply,
+)
+from snakepit_nb.wire.failures import decode_failure, encode_failure
+from snakepit_nb.wire.messages import (
+    read_call,
+    read_chunk,
+    read_result,
+    read_tool,
+    write_call,
+    write_chunk,
+    write_result,
+    write_tool,
+)
+from snakepit_nb.worker import tool_host
+from snakepit_nb.worker.context import CallContext, serving
+
+from .in_process_worker import InProcessWorker, Run
+from .plain_cells import cell_error
+
+
+@asynccontextmanager
+async def open_direct_channel(process: WorkerProcess) -> AsyncIterator["DirectChannel"]:
+    """Opens the way to a worker of `InProcessLauncher`."""
+    if not isinstance(process, InProcessWorker):
+        raise TypeError(f"A DirectChannel leads to an InProcessWorker, not to {process!r}.")
+    yield DirectChannel(process)
+
+
+class DirectChannel:
+    """The twin of the gRPC channel."""
+
+    def __init__(self, worker: InProcessWorker) -> None:
+        self._worker = worker
+
+    async def tools(self) -> tuple[ToolSpec, ...]:
+        """Returns what the worker offers."""
+        self._worker.check_alive()
+        specs = (read_tool(write_tool(spec)) for spec in self._worker.host.specs)
+        return tuple(sorted(specs, key=lambda spec: spec.name))
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Runs a tool."""
+        received = read_call(write_call(call, stream=False), call.correlation_id)
+
+        async def work() -> ToolResult:
+            host = self._worker.host
+            value = await host.call(received.tool_name, received.parameters)
+            with _naming(received.tool_name):
+                return read_result(write_result(ToolResult(value=value)))
+
+        run = await self._run(call.call_id, partial(_served, received, work))
+        if run.error is not None:
+            raise _failure(run.error, call)
+        return cast("ToolResult", run.value)
+
+    async def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
+        """Runs a streaming tool."""
+        self._worker.check_alive()
+        received = read_call(write_call(call, stream=True), call.correlation_id)
+        send, receive = anyio.create_memory_object_stream[ToolChunk]()
+
+        async def put(item: object) -> None:
+            with _naming(received.tool_name):
+                chunk = write_chunk(received.tool_name, ToolChunk(number=0, data=item))
+            await send.send(read_chunk(chunk))
+
+        work = partial(self._worker.host.stream, received.tool_name, received.parameters, put)
+        run = self._worker.start(call.call_id, partial(_served, received, work), send.close)
+        number = 0
+        try:
+            async for chunk in receive:
+                number += 1
+                yield ToolChunk(number=number, data=chunk.data)
+        finally:
+            run.scope.cancel()
+            receive.close()
+        self._worker.check_alive()
+        if run.error is not None:
+            raise _failure(run.error, call)
+        yield ToolChunk(number=number + 1, data=None, is_final=True)
+
+    async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
+        """Runs a cell."""
+        self._worker.check_alive()
+        start = write_cell(cell)
+        received = read_cell(start, cell.correlation_id)
+        send, receive = anyio.create_memory_object_stream[Any](float("inf"))
+        work = partial(
+            self._worker.cells.run, received, partial(read_inputs, start), send.send_nowait
+        )
+        run = self._worker.start(cell.call_id, partial(_served, received, work), send.close)
+        try:
+            async for event in receive:
+                await put(cast("Any", read_output(write_event(event))))
+        finally:
+            run.scope.cancel()
+            receive.close()
+        self._worker.check_alive()
+        reply = run.value
+        if run.error is not None:
+            reply = CellReply(execution_count=cell.execution_count, error=cell_error(run.error))
+        return cast("CellReply", read_output(write_reply(reply)))
+
+    async def interrupt(self, call_id: CallId) -> None:
+        """Interrupts a cell that runs."""
+        self._worker.check_alive()
+        self._worker.interrupt(call_id)
+
+    async def wait_stopped(self, call_id: CallId) -> None:
+        """Returns when the worker really runs the call no more."""
+        self._worker.check_alive()
+        await self._worker.wait_stopped(call_id)
+
+    async def end_session(self, session_id: SessionId) -> int:
+        """Frees what the worker holds of a session, after what it runs now."""
+
+        async def work() -> bool:
+            return self._worker.cells.forget(session_id)
+
+        return int((await self._run(CallId(secrets.token_hex(8)), work)).value)
+
+    async def _run(self, call_id: CallId, work: Callable[[], Awaitable[object]]) -> Run:
+        run = self._worker.start(call_id, work)
+        try:
+            await run.settled.wait()
+        finally:
+            run.scope.cancel()
+        self._worker.check_alive()
+        return run
+
+
+async def _served(call: ToolCall | CellCall, work: Callable[[], Awaitable[object]]) -> object:
+    """Runs work as a part of its call."""
+    context = CallContext(
+        call_id=call.call_id,
+        correlation_id=call.correlation_id,
+        session_id=call.session_id,
+        metadata=call.metadata if isinstance(call, ToolCall) else {},
+    )
+    with serving(context):
+        return await work()
+
+
+@contextmanager
+def _naming(tool_name: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueEncodingError as error:
+        raise UnsendableResultError(f"tool {tool_name!r}: its result: {error.message}") from None
+
+
+def _failure(error: BaseException, call: ToolCall) -> SnakepitError:
+    text = encode_failure(error, tool_name=call.tool_name, hide_file=tool_host.__file__)
+    return decode_failure(text, correlation_id=call.correlation_id)

@@ -1,0 +1,152 @@
+"""A worker that is an object: it runs one call at a time, and can crash on demand."""
+
+import platform
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from signal import SIGKILL
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.identifiers import CallId, WorkerId
+from snakepit_nb.launch.launcher import WorkerExit
+from snakepit_nb.wire.handshake import Announcement
+from snakepit_nb.worker.tool_host import ToolHost
+
+from .plain_cells import PlainCells
+
+_pids = count(1)  # as unique as those of processes
+
+
+@dataclass(slots=True)
+class Run:
+    """One call in its worker: a task of its own, which may outlive a caller that went away."""
+
+    on_settled: Callable[[], object] = lambda: None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    settled: anyio.Event = field(default_factory=anyio.Event)
+    value: Any = None
+    error: BaseException | None = None
+    is_interrupted: bool = False
+
+    def settle(self) -> None:
+        """Tells that nothing more is to come of it."""
+        self.settled.set()
+        self.on_settled()
+
+
+class InProcessWorker:
+    """The twin of a worker process."""
+
+    def __init__(self, worker_id: WorkerId, host: ToolHost, tasks: TaskGroup) -> None:
+        self.worker_id = worker_id
+        self.pid = next(_pids)
+        self.token = ""
+        self.announcement = Announcement(
+            pid=self.pid,
+            address=f"in-process:{worker_id}",
+            nonce="",
+            python=platform.python_version(),
+        )
+        self.last_lines: tuple[str, ...] = ()
+        self.host = host
+        self.cells = PlainCells()
+        self._tasks = tasks
+        self._turn = anyio.Lock()
+        self._runs: dict[CallId, Run] = {}
+        self._exit: WorkerExit | None = None
+        self._ended = anyio.Event()
+
+    def __repr__(self) -> str:
+        state = "runs" if self._exit is None else f"ended with {self._exit}"
+        return f"<InProcessWorker {self.worker_id} {state}, {len(self._runs)} calls>"
+
+    def crash(
+        self,
+        *,
+        exit_code: int | None = None,
+        signal: int | None = None,
+        last_lines: Sequence[str] = (),
+    ) -> None:
+        """Ends the worker now, in the middle of whatever it runs. Once it has ended: nothing."""
+        if self._exit is not None:
+            return
+        self._exit = WorkerExit(exit_code=exit_code, signal=signal)
+        self.last_lines = tuple(last_lines)
+        for run in tuple(self._runs.values()):
+            run.scope.cancel()
+            run.settle()
+        self._ended.set()
+
+    async def wait(self) -> WorkerExit:
+        """Returns when the worker has ended; may be awaited many times."""
+        await self._ended.wait()
+        assert self._exit is not None  # noqa: S101 (our own mistake)
+        return self._exit
+
+    async def stop(self, grace: float) -> WorkerExit:  # noqa: ARG002 (it needs none)
+        """Ends the worker in good order: its adapters are closed."""
+        if self._exit is None:
+            self.host.close()
+            self.crash(exit_code=0)
+        return await self.wait()
+
+    async def kill(self) -> WorkerExit:
+        """Ends the worker as SIGKILL does."""
+        self.crash(signal=SIGKILL)
+        return await self.wait()
+
+    def check_alive(self) -> None:
+        """Raises WorkerCrashedError once the worker has ended."""
+        if self._exit is not None:
+            raise WorkerCrashedError("The worker is gone.")
+
+    def start(
+        self,
+        call_id: CallId,
+        work: Callable[[], Awaitable[object]],
+        on_settled: Callable[[], object] = lambda: None,
+    ) -> Run:
+        """Starts a call, which begins when its turn comes.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+        self.check_alive()
+        run = self._runs[call_id] = Run(on_settled)
+        self._tasks.start_soon(self._carry_out, call_id, run, work)
+        return run
+
+    def interrupt(self, call_id: CallId) -> None:
+        """Interrupts a call that waits for its turn, or for something else."""
+        run = self._runs.get(call_id)
+        if run is not None:
+            run.is_interrupted = True
+            run.scope.cancel()
+
+    async def wait_stopped(self, call_id: CallId) -> None:
+        """Returns when a call runs no more; one that ignores its cancellation goes on."""
+        run = self._runs.get(call_id)
+        if run is not None:
+            await run.settled.wait()
+        self.check_alive()
+
+    async def _carry_out(
+        self, call_id: CallId, run: Run, work: Callable[[], Awaitable[object]]
+    ) -> None:
+        try:
+            with run.scope:
+                async with self._turn:
+                    run.value = await work()
+            if run.scope.cancelled_caught and run.is_interrupted:
+                run.error = KeyboardInterrupt()
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 (it travels to whoever waits)
+            run.error = error
+        finally:
+            del self._runs[call_id]
+            run.settle()

@@ -1,0 +1,103 @@
+"""Cells without IPython: plain `exec` with top-level `await`; printed text is put out."""
+
+import ast
+import io
+import traceback
+import types
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, cast
+
+from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
+from snakepit_nb.identifiers import SessionId
+
+PutNow = Callable[[CellEvent], object]
+
+
+@dataclass(slots=True)
+class _Session:
+    namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    cells: int = 0
+
+
+class PlainCells:
+    """The sessions of one in-process worker."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[SessionId, _Session] = {}
+
+    async def run(
+        self, cell: CellCall, inputs: Callable[[], Mapping[str, object]], put: PutNow
+    ) -> CellReply:
+        """Runs one cell, puts out what it prints, and returns how it ended."""
+        session = _Session()
+        if cell.session_id is not None:
+            session = self._sessions.setdefault(cell.session_id, session)
+        session.cells += 1
+        number = cell.execution_count or session.cells
+        try:
+            session.namespace.update(inputs())
+            await _stepwise(_executed(cell.code, session.namespace), put)
+        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+            return CellReply(execution_count=number, error=cell_error(error))
+        return CellReply(
+            execution_count=number,
+            returns={
+                name: session.namespace[name] for name in cell.returns if name in session.namespace
+            },
+            unsent={
+                name: "the session has no variable of this name"
+                for name in cell.returns
+                if name not in session.namespace
+            },
+        )
+
+    def forget(self, session_id: SessionId) -> bool:
+        """Lets a session's variables go; tells whether there were any."""
+        return self._sessions.pop(session_id, None) is not None
+
+
+def cell_error(error: BaseException) -> CellError:
+    """Words what ended a cell."""
+    return CellError(
+        name=type(error).__name__,
+        value=str(error),
+        traceback=tuple("".join(traceback.format_exception(error)).splitlines()),
+    )
+
+
+async def _executed(source: str, namespace: dict[str, Any]) -> None:
+    code = compile(source, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    returned = types.FunctionType(code, namespace)()
+    if returned is not None:  # the code awaits
+        await returned
+
+
+@types.coroutine
+def _stepwise(work: Coroutine[Any, Any, None], put: PutNow) -> Generator[Any, Any, None]:
+    """Runs `work` and captures what it prints, but not what others print while it waits."""
+    out, err = (cast("Any", _Printed(name, put)) for name in ("stdout", "stderr"))
+    resume: Callable[[], Any] = partial(work.send, None)
+    while True:
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                waits_for = resume()
+        except StopIteration:
+            return
+        try:
+            resume = partial(work.send, (yield waits_for))
+        except BaseException as error:  # noqa: BLE001 (a cancellation too is the cell's)
+            resume = partial(work.throw, error)
+
+
+class _Printed(io.TextIOBase):
+    def __init__(self, name: str, put: PutNow) -> None:
+        self._name = name
+        self._put = put
+
+    def write(self, text: str) -> int:
+        if text:
+            self._put(StreamText(name=self._name, text=text))
+        return len(text)

@@ -1,0 +1,561 @@
+"""Every promise of WorkerChannel, over gRPC to a real worker and over its twin."""
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+)
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from snakepit_nb.calls import CellCall, CellEvent, CellReply, StreamText, ToolCall
+from snakepit_nb.channel.channel import WorkerChannel
+from snakepit_nb.channel.grpc_channel import open_grpc_channel
+from snakepit_nb.errors import (
+    SnakepitError,
+    ToolError,
+    UnsendableResultError,
+    UsageError,
+    ValueEncodingError,
+    WorkerCrashedError,
+)
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
+from snakepit_nb.launch.launcher import LaunchSpec, WorkerProcess
+from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
+from snakepit_nb.settings import AdapterSource
+from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
+
+numbers = count(1)
+End = tuple[WorkerProcess, WorkerChannel]
+OpenEnd = Callable[[], Any]
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(("grpc", "asyncio"), marks=pytest.mark.process, id="grpc"),
+        pytest.param(("direct", "asyncio"), id="direct-asyncio"),
+        pytest.param(("direct", "trio"), id="direct-trio"),
+    ],
+    scope="module",
+)
+def kind(request: pytest.FixtureRequest) -> tuple[str, str]:
+    chosen: tuple[str, str] = request.param
+    if chosen[1] == "trio":
+        pytest.importorskip("trio")
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def anyio_backend(kind: tuple[str, str]) -> str:
+    return kind[1]
+
+
+@pytest.fixture(scope="module")
+async def open_end(kind: tuple[str, str]) -> AsyncIterator[OpenEnd]:
+    async with AsyncExitStack() as opened:
+        if kind[0] == "grpc":
+            launcher: Any = await opened.enter_async_context(open_subprocess_launcher())
+        else:
+            launcher = await opened.enter_async_context(open_in_process_launcher())
+
+        @asynccontextmanager
+        async def open_one() -> AsyncIterator[End]:
+            process = await launcher.launch(spec())
+            way = open_direct_channel(process) if kind[0] == "direct" else open_line(process)
+            async with way as channel:
+                yield process, channel
+            await process.kill()
+
+        yield open_one
+
+
+@pytest.fixture(scope="module")
+async def channel(open_end: OpenEnd) -> AsyncIterator[WorkerChannel]:
+    async with open_end() as (_, opened):
+        yield opened
+
+
+async def test_the_tools_are_told_with_their_parameters(channel: WorkerChannel) -> None:
+    tools = {tool.name: tool for tool in await channel.tools()}
+
+    assert list(tools) == sorted(tools)
+    assert tools["echo"].description == "Returns what it was given."
+    left, right = tools["add"].parameters
+    assert (left.name, left.type_name, left.required) == ("left", "int", True)
+    assert (right.required, right.default) == (False, 1)
+    assert not tools["add"].supports_streaming
+    assert tools["count"].supports_streaming
+    assert tools["count_slowly"].supports_streaming
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        1.5,
+        float("inf"),
+        True,
+        "süß",
+        b"\0bytes",
+        b"",
+        (1, "two"),
+        {1: {2, 3}},
+        datetime(2026, 11, 23, tzinfo=UTC),
+        [{"nested": [b"x"]}],
+    ],
+    ids=repr,
+)
+async def test_values_come_back_with_their_types(channel: WorkerChannel, value: object) -> None:
+    result = await channel.call(a_call("echo", value=value))
+
+    assert result.value == value
+    assert type(result.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind_of_error"), [("ValueError", ValueError), ("LookupError", LookupError)]
+)
+async def test_what_a_tool_raises_is_of_the_same_builtin_type(
+    channel: WorkerChannel, name: str, kind_of_error: type[Exception]
+) -> None:
+    with pytest.raises(kind_of_error, match="of its own doing") as caught:
+        await channel.call(a_call("fail", with_name=name))
+
+    assert isinstance(caught.value, ToolError)
+    assert caught.value.remote_type == name
+    assert 'raise {"ValueError"' in caught.value.remote_traceback
+    assert "tool_host.py" not in caught.value.remote_traceback
+    assert (caught.value.correlation_id or "").startswith("sp-")
+
+
+async def test_an_error_of_the_users_own_class_keeps_its_name(channel: WorkerChannel) -> None:
+    with pytest.raises(ToolError) as caught:
+        await channel.call(a_call("fail", with_name="Own"))
+
+    assert caught.value.remote_type.endswith("OwnError")
+
+
+async def test_a_tool_that_exits_fails_and_its_worker_lives(channel: WorkerChannel) -> None:
+    with pytest.raises(ToolError) as caught:
+        await channel.call(a_call("leave"))
+
+    assert caught.value.remote_type == "SystemExit"
+    assert (await channel.call(a_call("add", left=1))).value == 2
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        ("ecko", {}, "There is no tool 'ecko': did you mean 'echo'?"),
+        ("add", {}, "tool 'add' needs the parameter 'left' (int)."),
+        ("add", {"left": "1"}, "tool 'add', parameter 'left': a value of type str is not int."),
+        ("add", {"left": 1, "rihgt": 2}, "tool 'add' has no parameter 'rihgt': did you mean"),
+        ("count", {"to": 1}, "tool 'count' streams: use `stream` in place of `call`."),
+    ],
+)
+async def test_a_call_that_does_not_fit_is_the_users_fault(
+    channel: WorkerChannel, tool: str, arguments: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        await channel.call(a_call(tool, **arguments))
+
+    assert caught.value.message.startswith(words)
+
+
+async def test_a_plain_tool_does_not_stream(channel: WorkerChannel) -> None:
+    with pytest.raises(UsageError, match="does not stream"):
+        await items(channel, a_call("add", left=1))
+
+
+async def test_a_parameter_that_does_not_travel_is_named(channel: WorkerChannel) -> None:
+    with pytest.raises(ValueEncodingError, match=r"tool 'echo', parameter 'value': .*function"):
+        await channel.call(a_call("echo", value=lambda: None))
+
+
+async def test_a_result_that_does_not_travel_is_told(channel: WorkerChannel) -> None:
+    with pytest.raises(UnsendableResultError, match=r"tool 'unsendable': its result: .*function"):
+        await channel.call(a_call("unsendable"))
+    with pytest.raises(UnsendableResultError, match="tool 'stream_unsendable': its result"):
+        await items(channel, a_call("stream_unsendable"))
+
+
+async def test_a_tool_sees_its_ids_session_and_metadata(channel: WorkerChannel) -> None:
+    calls = [
+        ToolCall(
+            call_id=CallId(f"of-ids-{number}"),
+            correlation_id=CorrelationId(f"sp-{number:024x}"),
+            tool_name="ids",
+            session_id=SessionId(f"s{number}") if number else None,
+            metadata={"mine": str(number)},
+        )
+        for number in range(2)
+    ]
+    seen: list[dict[str, object]] = []
+
+    async def call(one: ToolCall) -> None:
+        seen.append((await channel.call(one)).value)
+
+    async with anyio.create_task_group() as tasks:
+        for one in calls:
+            tasks.start_soon(call, one)
+
+    seen.sort(key=lambda each: str(each["call"]))
+    assert seen == [
+        {
+            "call": one.call_id,
+            "correlation": one.correlation_id,
+            "session": one.session_id,
+            "mine": one.metadata["mine"],
+        }
+        for one in calls
+    ]
+
+
+async def test_a_stream_keeps_its_order_and_ends_with_an_empty_chunk(
+    channel: WorkerChannel,
+) -> None:
+    async with aclosing(channel.stream(a_call("count", to=300))) as stream:
+        chunks = [chunk async for chunk in stream]
+
+    assert [chunk.data for chunk in chunks[:-1]] == [{"number": number} for number in range(300)]
+    assert [chunk.number for chunk in chunks] == list(range(1, 302))
+    assert (chunks[-1].is_final, chunks[-1].data) == (True, None)
+    assert not any(chunk.is_final for chunk in chunks[:-1])
+
+
+async def test_an_async_generator_streams_too(channel: WorkerChannel) -> None:
+    assert await items(channel, a_call("count_slowly", to=3)) == [0, 1, 2]
+
+
+async def test_a_stream_that_fails_in_the_middle_gives_what_it_had(
+    channel: WorkerChannel,
+) -> None:
+    async with aclosing(channel.stream(a_call("count_then_fail"))) as stream:
+        assert (await anext(stream)).data == 1
+        with pytest.raises(ValueError, match="in the middle"):
+            await anext(stream)
+
+
+async def test_closing_a_stream_early_stops_its_generator(
+    channel: WorkerChannel, tmp_path: Path
+) -> None:
+    note = tmp_path / "stream"
+    call = a_call("count_for_ever", note=str(note))
+    async with aclosing(channel.stream(call)) as stream:
+        async for chunk in stream:
+            if chunk.data == 3:
+                break
+
+    await channel.wait_stopped(call.call_id)
+    assert note.with_suffix(".stopped").exists()
+
+
+async def test_cancelling_a_call_stops_its_tool(channel: WorkerChannel, tmp_path: Path) -> None:
+    note = tmp_path / "call"
+    call = a_call("wait_for_ever", note=str(note))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(channel.call, call)
+        await until(note.with_suffix(".begun").exists)
+        tasks.cancel_scope.cancel()
+
+    await channel.wait_stopped(call.call_id)
+    assert note.with_suffix(".stopped").exists()
+    assert (await channel.call(a_call("add", left=1))).value == 2
+
+
+async def test_a_call_that_is_cancelled_at_once_holds_nobody_up(channel: WorkerChannel) -> None:
+    for _ in range(20):
+        call = a_call("wait_for_ever", note="/nowhere/at/all")
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await channel.call(call)
+        await channel.wait_stopped(call.call_id)
+
+    assert (await channel.call(a_call("add", left=1))).value == 2
+
+
+async def test_wait_stopped_returns_at_once_for_a_call_that_is_over(
+    channel: WorkerChannel,
+) -> None:
+    call = a_call("add", left=1)
+    await channel.call(call)
+
+    await channel.wait_stopped(call.call_id)
+    await channel.wait_stopped(CallId("never heard of"))
+
+
+async def test_a_cell_prints_in_order_and_replies(channel: WorkerChannel) -> None:
+    code = "import sys\nprint('one')\nprint('two', file=sys.stderr)\nprint('three')"
+    events, reply = await run(channel, a_cell(code, execution_count=4))
+
+    assert together(events) == [("stdout", "one\n"), ("stderr", "two\n"), ("stdout", "three\n")]
+    assert (reply.error, reply.execution_count) == (None, 4)
+
+
+async def test_a_session_keeps_its_variables_and_a_cell_without_one_does_not(
+    channel: WorkerChannel,
+) -> None:
+    await run(channel, a_cell("x = 1", session="keeps"))
+    events, _ = await run(channel, a_cell("print(x)", session="keeps"))
+    _, of_other = await run(channel, a_cell("x", session="other"))
+    await run(channel, a_cell("y = 1"))
+    _, of_none = await run(channel, a_cell("y"))
+
+    assert together(events) == [("stdout", "1\n")]
+    assert [reply.error and reply.error.name for reply in (of_other, of_none)] == ["NameError"] * 2
+
+
+async def test_variables_go_in_and_come_back(channel: WorkerChannel) -> None:
+    _, reply = await run(
+        channel,
+        a_cell(
+            "b = a + (4,)\nc = lambda: None\nd = f(2)",
+            session="variables",
+            inputs={"a": (1, 2), "f": lambda number: number * 21},
+            returns=("b", "c", "d", "missing"),
+        ),
+    )
+
+    assert reply.error is None
+    assert reply.returns == {"b": (1, 2, 4), "d": 42}
+    assert "function" in reply.unsent["c"]
+    assert reply.unsent["missing"] == "the session has no variable of this name"
+
+
+async def test_a_variable_that_cannot_go_in_is_named(channel: WorkerChannel) -> None:
+    with pytest.raises(ValueEncodingError, match="variable 'a' of type generator cannot be sent"):
+        await run(channel, a_cell("pass", inputs={"a": iter_nothing()}))
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "value"),
+    [
+        ("print('before')\n1 / 0", "ZeroDivisionError", "division by zero"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt", ""),
+    ],
+)
+async def test_what_a_cell_raises_is_in_its_reply(
+    channel: WorkerChannel, code: str, name: str, value: str
+) -> None:
+    _, reply = await run(channel, a_cell(code))
+
+    assert reply.error is not None
+    assert (reply.error.name, reply.error.value) == (name, value)
+    assert name in "\n".join(reply.error.traceback)
+
+
+async def test_a_cell_awaits(channel: WorkerChannel) -> None:
+    code = "import anyio\nawait anyio.lowlevel.checkpoint()\nprint('awaited')"
+    events, reply = await run(channel, a_cell(code))
+
+    assert (together(events), reply.error) == ([("stdout", "awaited\n")], None)
+
+
+async def test_an_interrupted_cell_replies_and_its_session_lives(channel: WorkerChannel) -> None:
+    cell = a_cell(
+        "import anyio\nz = 1\nprint('waits')\nawait anyio.sleep_forever()", session="interrupted"
+    )
+    replies: list[CellReply] = []
+    waits = anyio.Event()
+
+    async def put(event: CellEvent) -> None:
+        if isinstance(event, StreamText):
+            waits.set()
+
+    async def run_it() -> None:
+        replies.append(await channel.run_cell(cell, put))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(run_it)
+        await waits.wait()
+        await channel.interrupt(cell.call_id)
+    events, _ = await run(channel, a_cell("print(z)", session="interrupted"))
+
+    assert replies[0].error is not None
+    assert replies[0].error.name == "KeyboardInterrupt"
+    assert together(events) == [("stdout", "1\n")]
+
+
+async def test_an_interrupt_of_a_cell_that_is_over_does_nothing(channel: WorkerChannel) -> None:
+    cell = a_cell("pass")
+    await run(channel, cell)
+
+    await channel.interrupt(cell.call_id)
+    events, reply = await run(channel, a_cell("print('unharmed')"))
+
+    assert (together(events), reply.error) == ([("stdout", "unharmed\n")], None)
+
+
+async def test_a_session_that_is_ended_is_freed_once(channel: WorkerChannel) -> None:
+    await run(channel, a_cell("x = 1", session="ended"))
+
+    assert await channel.end_session(SessionId("ended")) == 1
+    assert await channel.end_session(SessionId("ended")) == 0
+    _, reply = await run(channel, a_cell("x", session="ended"))
+    assert reply.error is not None
+
+
+async def test_a_crash_is_told_to_whoever_waits_and_to_all_that_come(
+    open_end: OpenEnd, tmp_path: Path
+) -> None:
+    note = tmp_path / "crash"
+    errors: list[SnakepitError] = []
+    async with open_end() as (process, channel):
+
+        async def call() -> None:
+            with pytest.raises(WorkerCrashedError) as caught:
+                await channel.call(a_call("wait_for_ever", note=str(note)))
+            errors.append(caught.value)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await until(note.with_suffix(".begun").exists)
+            await process.kill()
+
+        for attempt in (
+            channel.tools,
+            lambda: channel.call(a_call("add", left=1)),
+            lambda: items(channel, a_call("count", to=1)),
+            lambda: run(channel, a_cell("pass")),
+            lambda: channel.wait_stopped(CallId("any")),
+            lambda: channel.end_session(SessionId("any")),
+        ):
+            with pytest.raises(WorkerCrashedError):
+                await attempt()
+    assert len(errors) == 1
+
+
+async def test_a_crash_ends_a_stream(open_end: OpenEnd) -> None:
+    async with (
+        open_end() as (process, channel),
+        aclosing(channel.stream(a_call("count_then_wait"))) as stream,
+    ):
+        assert (await anext(stream)).data == 1
+        await process.kill()
+        with pytest.raises(WorkerCrashedError):
+            await anext(stream)
+
+
+async def test_a_crash_ends_a_cell(open_end: OpenEnd) -> None:
+    async with open_end() as (process, channel):
+
+        async def put(_: CellEvent) -> None:
+            await process.kill()
+
+        endless = a_cell("import anyio\nprint(1)\nawait anyio.sleep_forever()")
+        with pytest.raises(WorkerCrashedError):
+            await channel.run_cell(endless, put)
+
+
+async def test_a_way_that_is_closed_when_its_worker_has_ended_tells_a_crash(
+    open_end: OpenEnd, tmp_path: Path
+) -> None:
+    note = tmp_path / "closed"
+    errors: list[SnakepitError] = []
+
+    async def call(channel: WorkerChannel, code: str) -> None:
+        endless = a_cell(f"import anyio\n{code}\nawait anyio.sleep_forever()")
+        with pytest.raises(WorkerCrashedError) as caught:
+            await channel.run_cell(endless, put_nowhere)
+        errors.append(caught.value)
+        with pytest.raises(WorkerCrashedError):
+            await channel.wait_stopped(CallId("any"))
+
+    async with anyio.create_task_group() as tasks:
+        async with open_end() as (process, channel):
+            tasks.start_soon(call, channel, f"open({str(note)!r}, 'w').close()")
+            await until(note.exists)
+            await process.kill()
+
+    assert len(errors) == 1
+
+
+def spec() -> LaunchSpec:
+    here = str(Path(__file__).parent)
+    return LaunchSpec(
+        worker_id=WorkerId(f"w{next(numbers)}"),
+        pool="contract",
+        python=sys.executable,
+        cwd=here,
+        sys_path=(here, *sys.path),
+        adapters=(AdapterSource(name="contract_tools:ContractTools"),),
+        message_bytes=64 * 1024 * 1024,
+        ready_timeout=30,
+    )
+
+
+def open_line(process: WorkerProcess) -> AbstractAsyncContextManager[WorkerChannel]:
+    return open_grpc_channel(
+        address=process.announcement.address, token=process.token, message_bytes=64 * 1024 * 1024
+    )
+
+
+def a_call(tool: str, **parameters: object) -> ToolCall:
+    number = next(numbers)
+    return ToolCall(
+        call_id=CallId(f"call-{number}"),
+        correlation_id=CorrelationId(f"sp-{number:024x}"),
+        tool_name=tool,
+        parameters=parameters,
+    )
+
+
+def a_cell(code: str, *, session: str = "", **details: Any) -> CellCall:  # noqa: ANN401
+    number = next(numbers)
+    return CellCall(
+        call_id=CallId(f"cell-{number}"),
+        correlation_id=CorrelationId(f"sp-{number:024x}"),
+        session_id=SessionId(session) if session else None,
+        code=code,
+        **details,
+    )
+
+
+async def run(channel: WorkerChannel, cell: CellCall) -> tuple[list[CellEvent], CellReply]:
+    events: list[CellEvent] = []
+
+    async def put(event: CellEvent) -> None:
+        events.append(event)
+
+    return events, await channel.run_cell(cell, put)
+
+
+async def items(channel: WorkerChannel, call: ToolCall) -> list[object]:
+    async with aclosing(channel.stream(call)) as stream:
+        return [chunk.data async for chunk in stream if not chunk.is_final]
+
+
+def iter_nothing() -> Iterator[None]:
+    yield
+
+
+def together(events: list[CellEvent]) -> list[tuple[str, str]]:
+    """Joins text with the text of the same stream that follows it."""
+    joined: list[tuple[str, str]] = []
+    for event in events:
+        assert isinstance(event, StreamText)
+        if joined and joined[-1][0] == event.name:
+            joined[-1] = (event.name, joined[-1][1] + event.text)
+        else:
+            joined.append((event.name, event.text))
+    return joined
+
+
+async def put_nowhere(_: CellEvent) -> None:
+    """Takes what a cell puts out."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for what another process does to the file system."""
+    with anyio.fail_after(5):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

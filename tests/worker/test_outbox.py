@@ -1,0 +1,80 @@
+from threading import Event, Thread
+
+import anyio
+import anyio.from_thread
+import anyio.lowlevel
+import pytest
+
+from snakepit_nb.worker.outbox import Outbox
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # a worker serves on it
+
+
+async def test_items_come_out_in_order_whoever_put_them() -> None:
+    outbox = open_outbox(limit=10)
+
+    def put() -> None:
+        for number in range(1000):
+            outbox.put(number)
+        outbox.close()
+
+    putting = Thread(target=put)
+    putting.start()
+    taken: list[int] = []
+    with anyio.fail_after(5):
+        while items := await outbox.take():
+            taken += items
+    putting.join()
+
+    assert taken == list(range(1000))
+
+
+async def test_whoever_puts_into_a_full_outbox_waits() -> None:
+    outbox = open_outbox(limit=5)
+    full, done = Event(), Event()
+
+    def put() -> None:
+        outbox.put(1, weight=4)
+        outbox.put(2, weight=4)  # there was room for some of it
+        full.set()
+        outbox.put(3)
+        done.set()
+
+    putting = Thread(target=put, daemon=True)
+    putting.start()
+    assert await anyio.to_thread.run_sync(full.wait, 5)
+    assert not done.wait(0.05)
+
+    with anyio.fail_after(5):
+        assert await outbox.take() == [1, 2]
+        assert await outbox.take() == [3]
+    assert await anyio.to_thread.run_sync(done.wait, 5)
+
+
+async def test_closing_lets_go_who_waits_and_keeps_what_is_in() -> None:
+    outbox = open_outbox(limit=1)
+    done = Event()
+
+    def put() -> None:
+        outbox.put(1)
+        outbox.put(2)  # waits, and is dropped
+        done.set()
+
+    Thread(target=put, daemon=True).start()
+    with anyio.fail_after(5):
+        assert await outbox.wait_filled()
+        outbox.close()
+        await outbox.wait_closed()
+        assert await anyio.to_thread.run_sync(done.wait, 5)
+        outbox.put(3)
+        assert await outbox.take() == [1]
+        assert await outbox.take() == []
+        assert not await outbox.wait_filled()
+
+
+def open_outbox(limit: int) -> Outbox[int]:
+    loop = anyio.lowlevel.current_token().native_token
+    return Outbox(loop.call_soon_threadsafe, limit=limit)  # type: ignore[attr-defined]

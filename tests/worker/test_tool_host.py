@@ -1,0 +1,145 @@
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import anyio
+import cloudpickle
+import pytest
+
+from snakepit_nb.errors import UsageError
+from snakepit_nb.settings import AdapterSource
+from snakepit_nb.worker import Adapter, tool
+from snakepit_nb.worker.tool_host import ToolHost, load_adapter
+
+
+class Tools(Adapter):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @tool
+    def plain(self, number: int) -> int:
+        return number + 1
+
+    @tool
+    async def awaiting(self) -> str:
+        await anyio.lowlevel.checkpoint()
+        return "awaited"
+
+    @tool
+    def items(self) -> Iterator[int]:
+        try:
+            yield from range(3)
+        finally:
+            self.notes.append("items closed")
+
+    @tool
+    async def async_items(self) -> AsyncIterator[int]:
+        try:
+            for number in range(3):
+                yield number
+        finally:
+            self.notes.append("async items closed")
+
+    def close(self) -> None:
+        self.notes.append("closed")
+
+
+async def test_plain_and_awaiting_tools_return_their_values() -> None:
+    host = ToolHost([Tools()])
+
+    assert await host.call("plain", {"number": 1}) == 2
+    assert await host.call("awaiting", {}) == "awaited"
+
+
+@pytest.mark.parametrize("name", ["items", "async_items"])
+async def test_what_streams_is_put_item_by_item(name: str) -> None:
+    found: list[object] = []
+
+    async def put_later(item: object) -> None:
+        await anyio.lowlevel.checkpoint()
+        found.append(item)
+
+    host = ToolHost([Tools()])
+    await host.stream(name, {}, found.append)
+    await host.stream(name, {}, put_later)
+
+    assert found == [0, 1, 2] * 2
+
+
+@pytest.mark.parametrize(("name", "note"), [("items", "items"), ("async_items", "async items")])
+async def test_a_generator_is_closed_when_its_items_cannot_be_put(name: str, note: str) -> None:
+    adapter = Tools()
+
+    def put(_: object) -> None:
+        raise LookupError("no room")
+
+    with pytest.raises(LookupError):
+        await ToolHost([adapter]).stream(name, {}, put)
+
+    assert adapter.notes == [f"{note} closed"]
+
+
+async def test_a_tool_is_called_or_streamed_not_either_way() -> None:
+    host = ToolHost([Tools()])
+
+    with pytest.raises(UsageError, match="use `stream` in place"):
+        await host.call("items", {})
+    with pytest.raises(UsageError, match="use `call` in place"):
+        await host.stream("plain", {"number": 1}, print)
+    with pytest.raises(UsageError, match="There is no tool 'plian': did you mean 'plain'"):
+        await host.call("plian", {})
+
+
+def test_two_adapters_cannot_offer_tools_of_the_same_name() -> None:
+    with pytest.raises(UsageError, match="Two adapters offer a tool"):
+        ToolHost([Tools(), Tools()])
+
+
+def test_closing_closes_the_adapters_that_can_be_closed() -> None:
+    adapter = Tools()
+    ToolHost([adapter, object()]).close()
+
+    assert adapter.notes == ["closed"]
+
+
+@pytest.mark.parametrize("name", ["test_adapters:Mine", "test_adapters.Mine"])
+def test_an_adapter_is_imported_by_either_form_of_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_adapters.py").write_text("class Mine: pass\nclass Mime: pass\nvalue = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert type(load_adapter(AdapterSource(name=name))).__name__ == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("no_such_module_at_all:Mine", "there is no module 'no_such_module_at_all'"),
+        ("json:JSONDecodr", "has no class 'JSONDecodr': did you mean 'JSONDecoder'"),
+        ("json:dumps", "has no class 'dumps'"),
+    ],
+)
+def test_a_name_that_leads_to_no_class_is_told(name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load_adapter(AdapterSource(name=name))
+
+
+def test_an_import_that_fails_within_the_adapter_is_its_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_broken.py").write_text("import no_such_module_at_all\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+        load_adapter(AdapterSource(name="test_broken:Mine"))
+
+
+async def test_a_class_travels_by_cloudpickle() -> None:
+    class Local(Tools):
+        @tool
+        def local(self) -> str:
+            return "local"
+
+    source = AdapterSource(name="a:Local", pickled=cloudpickle.dumps(Local))
+
+    assert await ToolHost([load_adapter(source)]).call("local", {}) == "local"

@@ -5,7 +5,7 @@ Usage: python benchmarks/cells.py
 
 import statistics
 
-from kernel import Kernel, open_kernel
+from bench_kernel import Kernel, open_kernel
 
 MAGIC = "%%snakepit_exec\n"
 LINES = 10_000

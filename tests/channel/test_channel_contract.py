@@ -259,6 +259,17 @@ async def test_closing_a_stream_early_stops_its_generator(
     assert note.with_suffix(".stopped").exists()
 
 
+async def test_streams_may_be_closed_at_any_moment(channel: WorkerChannel, tmp_path: Path) -> None:
+    for last in range(60):
+        call = a_call("count_for_ever", note=str(tmp_path / "stream"))
+        async with aclosing(channel.stream(call)) as stream:
+            async for chunk in stream:
+                if chunk.data == last:
+                    break
+        with anyio.fail_after(5):
+            await channel.wait_stopped(call.call_id)
+
+
 async def test_cancelling_a_call_stops_its_tool(channel: WorkerChannel, tmp_path: Path) -> None:
     note = tmp_path / "call"
     call = a_call("wait_for_ever", note=str(note))
@@ -470,11 +481,10 @@ async def test_a_way_that_is_closed_when_its_worker_has_ended_tells_a_crash(
         with pytest.raises(WorkerCrashedError):
             await channel.wait_stopped(CallId("any"))
 
-    async with anyio.create_task_group() as tasks:
-        async with open_end() as (process, channel):
-            tasks.start_soon(call, channel, f"open({str(note)!r}, 'w').close()")
-            await until(note.exists)
-            await process.kill()
+    async with anyio.create_task_group() as tasks, open_end() as (process, channel):
+        tasks.start_soon(call, channel, f"open({str(note)!r}, 'w').close()")
+        await until(note.exists)
+        await process.kill()
 
     assert len(errors) == 1
 

@@ -18,6 +18,37 @@ class Adapted(Adapter):
         text = Path("/proc/self/smaps_rollup").read_text()
         return int(text.split("Pss:")[1].split()[0])
 """
+# What a cell cannot do without: a thread for the event loop, and gRPC to another process and back.
+BARE_ECHO = """
+import subprocess, sys, tempfile
+import anyio.from_thread, grpc.aio
+address = "unix:" + tempfile.mktemp()
+server = subprocess.Popen([sys.executable, "-c", '''
+import asyncio, sys
+import grpc, grpc.aio
+class Echo(grpc.GenericRpcHandler):
+    def service(self, details):
+        async def answer(request, context):
+            return request
+        return grpc.unary_unary_rpc_method_handler(answer)
+async def main():
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((Echo(),))
+    server.add_insecure_port(sys.argv[1])
+    await server.start()
+    print(flush=True)
+    await server.wait_for_termination()
+asyncio.run(main())
+''', address], stdout=subprocess.PIPE)
+_ = server.stdout.readline()
+scope = anyio.from_thread.start_blocking_portal()
+portal = scope.__enter__()
+async def connect():
+    return grpc.aio.insecure_channel(address)
+channel = portal.call(connect)
+async def echo():
+    return await channel.unary_unary("/bare/echo")(b"")
+"""
 PSS = """
 from pathlib import Path
 int(Path("/proc/self/smaps_rollup").read_text().split("Pss:")[1].split()[0])
@@ -42,16 +73,27 @@ def measure() -> dict[str, float]:
 
 
 def no_op_cells(kernel: Kernel, rounds: int = 200) -> dict[str, float]:
-    """Times cells that do nothing, alternately in a worker and in the kernel."""
-    plain, worker = [], []
+    """Times cells that do nothing, by turns: in the kernel, in a worker, and the least there is."""
+    kernel.run(BARE_ECHO)
+    codes = {
+        "kernel": "pass",
+        "worker": f"{MAGIC}pass",
+        "magic": "%%capture\npass",
+        "echo": "_ = portal.call(echo)",
+    }
+    times: dict[str, list[float]] = {name: [] for name in codes}
     for _ in range(rounds):
-        plain.append(1000 * kernel.run("pass").seconds)
-        worker.append(1000 * kernel.run(f"{MAGIC}pass").seconds)
+        for name, code in codes.items():
+            times[name].append(1000 * kernel.run(code).seconds)
+    kernel.run("server.kill(); _ = server.wait()")
+    medians = {name: statistics.median(spent) for name, spent in times.items()}
     return {
-        "no-op cell of the kernel, median ms": statistics.median(plain),
-        "no-op cell in a worker, median ms": statistics.median(worker),
-        "overhead of a cell, median ms": statistics.median(worker) - statistics.median(plain),
-        "no-op cell in a worker, p99 ms": statistics.quantiles(worker, n=100)[98],
+        "no-op cell of the kernel, median ms": medians["kernel"],
+        "no-op cell in a worker, median ms": medians["worker"],
+        "no-op cell in a worker, p99 ms": statistics.quantiles(times["worker"], n=100)[98],
+        "overhead of a cell, median ms": medians["worker"] - medians["kernel"],
+        "  of which any cell magic, median ms": medians["magic"] - medians["kernel"],
+        "  of which a bare gRPC echo, median ms": medians["echo"] - medians["kernel"],
     }
 
 

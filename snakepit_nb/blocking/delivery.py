@@ -28,7 +28,7 @@ class Delivery(Generic[T, R]):
     """
 
     def __init__(self, work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[R]]) -> None:
-        self._pieces: queue.Queue[T | _End[R]] = queue.Queue()
+        self._pieces: queue.SimpleQueue[T | _End[R]] = queue.SimpleQueue()
         self._end: _End[R] | None = None
         self._future = portal().start_task_soon(self._run, work)
 

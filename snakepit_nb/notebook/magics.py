@@ -49,11 +49,12 @@ class SnakepitMagics(Magics):
             if cell is None:
                 run_notebook_cell(self.shell, CellOptions(), line)
                 return
-            words = split_words(line, self.shell.user_ns)
+            words = split_words(line, self.shell.user_ns) if line else []
             if wants_help(words):
                 print(cell_parser().format_help())
                 return
-            run_notebook_cell(self.shell, parse_cell_options(words), cell)
+            options = parse_cell_options(words) if words else CellOptions()
+            run_notebook_cell(self.shell, options, cell)
 
 
 @contextmanager

@@ -52,18 +52,12 @@ class CellHost:
         return shell is not None
 
     async def _run_code(self, shell: ZMQInteractiveShell, cell: CellCall) -> Any:
-        """Runs the code as ipykernel does: on this loop where it awaits, else in one go."""
+        """Runs the code as ipykernel does code that awaits; code that does not runs in one go."""
         preprocessing_error = None
         try:
             transformed = shell.transform_cell(cell.code)
         except Exception:  # noqa: BLE001 (it travels to whoever waits)
             transformed, preprocessing_error = cell.code, sys.exc_info()
-        if not shell.should_run_async(
-            cell.code,
-            transformed_cell=transformed,
-            preprocessing_exc_tuple=preprocessing_error,
-        ):
-            return shell.run_cell(cell.code, store_history=cell.store_history)
         shell.forget_traceback()
         result = None
         try:

@@ -1,5 +1,6 @@
 """What bounds a call that runs: its time, its caller's patience, and the life of its worker."""
 
+import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +12,8 @@ from snakepit_nb.launch.launcher import WorkerExit
 
 from .pending_call import PendingCall
 from .supervisor import LiveWorker
+
+log = logging.getLogger(__name__)
 
 EXIT_SECONDS = 2.0  # between the end of a connection and that of its process
 SHOWN_LINES = 8
@@ -96,8 +99,9 @@ async def _stop(worker: LiveWorker, call: PendingCall, grace: float) -> str:
     except TimeoutError:
         await worker.kill("a call did not stop when it was interrupted")
         return _killed_words(call, grace)
-    except SnakepitError:
-        worker.is_gone = True
+    except SnakepitError as error:
+        log.warning("worker %s does not tell whether a call stopped: %s", worker.worker_id, error)
+        await worker.kill("it did not answer any more")
         return "ended with its worker"
     return "was interrupted"
 

@@ -136,14 +136,17 @@ def _pack_zone(value: ZoneInfo, _: Packer) -> dict[str, object]:
 
 
 def _path_carrier(kind: type[PurePath]) -> Carrier:
+    def pack(value: PurePath, packer: Packer) -> dict[str, object]:
+        if (
+            kind(str(value)) != value
+        ):  # Python reads some odd Windows paths otherwise than it writes
+            raise NotCarriedError(f"is a path that `{kind.__name__}` reads back as another one")
+        return packer.pack_named({"text": str(value)})
+
     def unpack(fields: Fields, _: Buffers) -> PurePath:
         return kind(read_field(fields, "text", str))
 
-    return Carrier(
-        tag=kind.__name__,
-        pack=lambda value, packer: packer.pack_named({"text": str(value)}),
-        unpack=unpack,
-    )
+    return Carrier(tag=kind.__name__, pack=pack, unpack=unpack)
 
 
 def _int_from_hex(text: str) -> int:

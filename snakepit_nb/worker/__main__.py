@@ -37,7 +37,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m snakepit_nb.worker", description=__doc__)
     parser.add_argument("--announce-fd", type=int, required=True, metavar="N")
     announce = parser.parse_args().announce_fd
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Threads keep it blocked; the main thread takes interrupts once it serves.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     faulthandler.enable()
     label_log_records()
     try:

@@ -65,6 +65,7 @@ class MainThread:
         """Runs calls until `stop`."""
         asyncio.set_event_loop(self._loop)
         signal.signal(signal.SIGINT, self._on_sigint)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         while not self._stopping:
             try:
                 self._loop.run_forever()

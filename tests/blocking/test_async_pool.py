@@ -20,7 +20,10 @@ ON_PATH = {"PYTHONPATH": str(Path(__file__).parent)}
 @pytest.fixture(scope="module")
 async def pool() -> AsyncIterator[AsyncPool]:
     async with snakepit.open_pool(
-        workers=2, adapters=["script_tools:ScriptTools"], env=ON_PATH
+        workers=2,
+        adapters=["script_tools:ScriptTools"],
+        env=ON_PATH,
+        interrupt_grace=30.0,  # the tools note their end in files, and a disk may be slow
     ) as opened:
         yield opened
 

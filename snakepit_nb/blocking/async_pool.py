@@ -31,7 +31,7 @@ async def open_pool(
         WorkerStartError: no worker got ready.
     """
     settings = pool_settings(workers, adapters=adapters, **options)
-    scope = portal().wrap_async_context_manager(open_process_pool(settings))
+    scope = portal().open(open_process_pool(settings))
     pool = await anyio.to_thread.run_sync(scope.__enter__)
     try:
         await awaited(pool.wait_ready)

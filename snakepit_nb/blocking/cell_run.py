@@ -39,9 +39,9 @@ def run_cell(
         nonlocal pressed
         now = time.monotonic()
         if now - pressed <= KILL_WITHIN_SECONDS:
-            portal().start_task_soon(pool.kill, cell.call_id, KILLED_BY_INTERRUPT)
+            portal().start_soon(partial(pool.kill, cell.call_id, KILLED_BY_INTERRUPT))
         else:
-            portal().start_task_soon(pool.interrupt, cell.call_id)
+            portal().start_soon(partial(pool.interrupt, cell.call_id))
         pressed = now
 
     try:

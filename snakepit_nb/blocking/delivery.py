@@ -3,6 +3,7 @@
 import queue
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 import anyio
@@ -30,7 +31,7 @@ class Delivery(Generic[T, R]):
     def __init__(self, work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[R]]) -> None:
         self._pieces: queue.SimpleQueue[T | _End[R]] = queue.SimpleQueue()
         self._end: _End[R] | None = None
-        self._future = portal().start_task_soon(self._run, work)
+        self._started = portal().start_soon(partial(self._run, work))
 
     def __iter__(self) -> Iterator[T]:
         while self._end is None:
@@ -53,7 +54,7 @@ class Delivery(Generic[T, R]):
 
     def cancel(self) -> None:
         """Cancels the work, from any thread; the iteration ends at once."""
-        self._future.cancel()
+        self._started.cancel()
         self._pieces.put(_End(None, KeyboardInterrupt()))
 
     async def _run(self, work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[R]]) -> None:

@@ -42,7 +42,7 @@ class Pool:
     def __init__(self, settings: PoolSettings) -> None:
         self.settings = settings
         self._scope: AbstractContextManager[portal_side.Pool] | None = None
-        self._scope = portal().wrap_async_context_manager(open_process_pool(settings))
+        self._scope = portal().open(open_process_pool(settings))
         self._pool = self._scope.__enter__()
 
     def __repr__(self) -> str:

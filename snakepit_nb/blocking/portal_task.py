@@ -23,11 +23,11 @@ class PortalTask(Generic[T]):
 
     def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
         self.ended: futures.Future[T] = futures.Future()
-        self._future = portal().start_task_soon(self._run, work)
+        self._started = portal().start_soon(partial(self._run, work))
 
     def cancel(self) -> None:
         """Cancels the work, from any thread; it ends a while later."""
-        self._future.cancel()
+        self._started.cancel()
 
     async def _run(self, work: Callable[[], Awaitable[T]]) -> None:
         try:

@@ -102,7 +102,7 @@ class MainThread:
     ) -> AsyncIterator["Running[T]"]:
         """Runs a call on the main thread while the `with` lasts, which itself lasts until its end.
 
-        Leaving by an exception interrupts it. `at_end` is called on the main thread.
+        Leaving by an exception interrupts it. `at_end` is called here when the call has ended.
         """
         over = self._ended[call_id] = anyio.Event()
         try:
@@ -170,8 +170,11 @@ class MainThread:
             try:
                 await self._run_here(call_id, work, running)
             finally:
-                at_end()
-                self.call_serving(running.ended.set)
+                self.call_serving(end)
+
+        def end() -> None:
+            running.ended.set()
+            at_end()
 
         def start() -> None:
             self._begun = self._loop.create_task(run())

@@ -38,11 +38,11 @@ class Outbox(Generic[T]):
             self._put(item, weight)
 
     def close(self) -> None:
-        """Takes no more items; `take` still returns those that are in."""
+        """Takes no more items; `take` still returns those that are in. For the serving thread."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._call_soon(self._announce)
+        self._announce()
 
     async def wait_closed(self) -> None:
         """Returns once `close` was called."""

@@ -1,3 +1,4 @@
+import asyncio
 from threading import Event, Thread
 
 import anyio
@@ -15,11 +16,12 @@ def anyio_backend() -> str:
 
 async def test_items_come_out_in_order_whoever_put_them() -> None:
     outbox = open_outbox(limit=10)
+    loop = asyncio.get_running_loop()
 
     def put() -> None:
         for number in range(1000):
             outbox.put(number)
-        outbox.close()
+        loop.call_soon_threadsafe(outbox.close)
 
     putting = Thread(target=put)
     putting.start()

@@ -2,19 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from .identifiers import CallId, CorrelationId, SessionId
-
-
-class Affinity(StrEnum):
-    """How firmly a session is tied to its worker."""
-
-    HINT = "hint"
-    """The session's worker while it has room, else any other."""
-    STRICT_QUEUE = "strict_queue"
-    """The session's worker only; the call waits for it."""
+from .settings import Affinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,3 +143,5 @@ class CellReply:
     """Of the variables asked for, those that could not be sent, with the reason."""
     payload: tuple[Mapping[str, Any], ...] = ()
     """What the front end shall do, as IPython's payload manager collected it (`%load`, pager)."""
+    names: tuple[str, ...] = ()
+    """The variables that the session has now, for the day its worker is lost."""

@@ -1,10 +1,12 @@
 """The one frozen schema of a pool's settings, with every default."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from .errors import UsageError
 
 MIB = 1024 * 1024
+DEFAULT_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +16,37 @@ class AdapterSource:
     name: str
     """`module:Class`, or a dotted name; for a pickled class the name that messages use."""
     pickled: bytes | None = None
+
+
+class Affinity(StrEnum):
+    """How firmly a session is tied to its worker."""
+
+    HINT = "hint"
+    """The session's worker while it has room, else any other."""
+    STRICT_QUEUE = "strict_queue"
+    """The session's worker only; the call waits for it."""
+    STRICT_FAIL_FAST = "strict_fail_fast"
+    """The session's worker only; the call is refused while that is busy."""
+
+
+class Profile(StrEnum):
+    """How a worker runs its calls."""
+
+    PROCESS = "process"
+    """One at a time, on its main thread."""
+    THREAD = "thread"
+    """As many at once as it has `threads`."""
+
+
+class CapacityStrategy(StrEnum):
+    """Who places calls on workers that can hold several."""
+
+    POOL = "pool"
+    """The pool, by load."""
+    PROFILE = "profile"
+    """The caller, by leases; the pool by itself gives a worker one call at a time."""
+    HYBRID = "hybrid"
+    """The pool, by load; each worker counts too, and the pool compares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +59,12 @@ class PoolSettings:
 
     name: str = "default"
     workers: int = 2
+    profile: Profile = Profile.PROCESS
+    threads: int | None = None
+    """How many calls a worker of the thread profile holds at once; by default 4."""
+    capacity_strategy: CapacityStrategy = CapacityStrategy.POOL
+    affinity: Affinity = Affinity.HINT
+    """What ties a session's tools to its worker; cells make it strict, whatever is said here."""
     adapters: tuple[AdapterSource, ...] = ()
     python: str = ""
     """The interpreter of the workers; empty for the kernel's own."""
@@ -37,6 +76,10 @@ class PoolSettings:
     stream_timeout: float | None = 900.0
     queue_timeout: float | None = 10.0
     queue_size: int = 1000
+    session_ttl: float | None = 3600.0
+    """How long a session lives without a call."""
+    trust_results: bool = False
+    """Whether `submit` and `map` may unpickle results of types that do not travel otherwise."""
 
     ready_timeout: float = 30.0
     start_batch: int = 10
@@ -48,8 +91,17 @@ class PoolSettings:
     def __post_init__(self) -> None:
         if self.workers < 1:
             raise UsageError(f"--workers {self.workers}: a pool needs at least 1 worker.")
+        if self.threads is not None and self.profile is not Profile.THREAD:
+            raise UsageError(f"--threads {self.threads}: this needs --profile thread.")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"--threads {self.threads}: a worker needs at least 1 thread.")
         if not self.name.isidentifier():
             raise UsageError(f"--name {self.name!r}: a pool's name is a Python identifier.")
         for option in ("ready_timeout", "interrupt_grace", "stop_grace"):
             if getattr(self, option) <= 0:
                 raise UsageError(f"{option} {getattr(self, option)}: give a number above 0.")
+
+    @property
+    def capacity(self) -> int:
+        """How many calls a worker holds at once."""
+        return 1 if self.profile is Profile.PROCESS else self.threads or DEFAULT_THREADS

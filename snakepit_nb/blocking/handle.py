@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any, Self, assert_never
 
 from snakepit_nb.calls import (
-    Affinity,
     CellCall,
     CellError,
     CellEvent,
@@ -25,7 +24,7 @@ from snakepit_nb.errors import UsageError
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.pool import pool as portal_side
 from snakepit_nb.pool.snapshot import PoolSnapshot
-from snakepit_nb.settings import PoolSettings
+from snakepit_nb.settings import Affinity, PoolSettings
 
 from .cell_run import run_cell
 from .delivery import Delivery

@@ -3,8 +3,9 @@
 import secrets
 from collections.abc import Mapping
 
-from snakepit_nb.calls import Affinity, ToolCall
+from snakepit_nb.calls import ToolCall
 from snakepit_nb.identifiers import CORRELATION_KEY, CallId, CorrelationId, SessionId
+from snakepit_nb.settings import Affinity
 from snakepit_nb.telemetry.correlation import checked_correlation_id, requests
 
 

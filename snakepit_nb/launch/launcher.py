@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from snakepit_nb.identifiers import WorkerId
-from snakepit_nb.settings import AdapterSource
+from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.handshake import Announcement, BridgeAddress
 
 
@@ -25,6 +25,8 @@ class LaunchSpec:
     """What the user sets of the worker's environment (`--env`)."""
     sys_path: tuple[str, ...] = ()
     adapters: tuple[AdapterSource, ...] = ()
+    profile: Profile = Profile.PROCESS
+    threads: int = 1
     message_bytes: int
     ready_timeout: float
     bridge: BridgeAddress | None = None

@@ -24,7 +24,6 @@ from .subprocess_worker import SubprocessWorker
 
 ANNOUNCE_DESCRIPTOR = 3
 """The guardian puts it there, right after stdin, stdout and stderr."""
-THREADS_PER_WORKER = 1  # a worker runs one call at a time, and the workers share the cores
 
 
 @asynccontextmanager
@@ -127,7 +126,7 @@ class SubprocessLauncher:
         announce = ("--announce-fd", str(ANNOUNCE_DESCRIPTOR))
         environment = worker_environment(
             inherited=os.environ,
-            limits={**thread_limits(THREADS_PER_WORKER), **QUIET_GRPC},
+            limits={**thread_limits(spec.threads), **QUIET_GRPC},
             user=dict(spec.environment),
             forced={**FORCED, WORKER_ID_VARIABLE: spec.worker_id},
         )
@@ -153,6 +152,8 @@ class SubprocessLauncher:
             adapters=spec.adapters,
             sys_path=spec.sys_path,
             message_bytes=spec.message_bytes,
+            profile=spec.profile,
+            threads=spec.threads,
             bridge=spec.bridge,
         )
 

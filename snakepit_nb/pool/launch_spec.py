@@ -20,6 +20,8 @@ def launch_spec(settings: PoolSettings, worker_id: WorkerId) -> LaunchSpec:
         # Another interpreter has packages of its own; ours would break it.
         sys_path=tuple(sys.path) if python == sys.executable else (),
         adapters=settings.adapters,
+        profile=settings.profile,
+        threads=settings.capacity,
         message_bytes=settings.message_bytes,
         ready_timeout=settings.ready_timeout,
     )

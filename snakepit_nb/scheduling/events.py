@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from snakepit_nb.calls import Affinity
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
+from snakepit_nb.settings import Affinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

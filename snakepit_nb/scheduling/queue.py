@@ -3,8 +3,8 @@
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from snakepit_nb.calls import Affinity
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
+from snakepit_nb.settings import Affinity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

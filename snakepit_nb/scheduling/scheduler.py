@@ -6,8 +6,8 @@ Capacity is booked at the decision, never later, so no two decisions can promise
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
-from snakepit_nb.calls import Affinity
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
+from snakepit_nb.settings import Affinity
 
 from .affinity import SessionTable
 from .decisions import (

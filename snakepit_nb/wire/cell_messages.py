@@ -108,6 +108,7 @@ def write_reply(reply: CellReply) -> cells.CellOutput:
         error=None if reply.error is None else _write_error(reply.error),
         unsent=reply.unsent,
         payload=_json(reply.payload),
+        names=reply.names,
     )
     for name, value in reply.returns.items():
         try:
@@ -164,6 +165,7 @@ def _read_reply(reply: cells.CellReply) -> CellReply:
         returns=returns,
         unsent=unsent,
         payload=tuple(json.loads(reply.payload)),
+        names=tuple(reply.names),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from snakepit_nb.errors import WorkerStartError
 from snakepit_nb.identifiers import WorkerId
-from snakepit_nb.settings import AdapterSource
+from snakepit_nb.settings import AdapterSource, Profile
 
 PROTOCOL = 1
 
@@ -38,6 +38,8 @@ class Introduction:
     token: str
     nonce: str
     adapters: tuple[AdapterSource, ...] = ()
+    profile: Profile = Profile.PROCESS
+    threads: int = 1
     sys_path: tuple[str, ...] = ()
     message_bytes: int
     bridge: BridgeAddress | None = None
@@ -87,6 +89,7 @@ def read_introduction(line: bytes) -> Introduction:
         return Introduction(
             adapters=adapters,
             sys_path=tuple(fields.pop("sys_path")),
+            profile=Profile(fields.pop("profile")),
             bridge=None if bridge is None else BridgeAddress(**bridge),
             **fields,
         )

@@ -6,8 +6,9 @@ from typing import Any
 
 import anyio
 
-from snakepit_nb.calls import Affinity, CellCall, ToolCall
+from snakepit_nb.calls import CellCall, ToolCall
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
+from snakepit_nb.settings import Affinity
 from snakepit_nb.worker import Adapter, tool
 
 numbers = count(1)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from snakepit_nb.calls import Affinity, CellEvent, CellReply, StreamText, ToolCall, ToolChunk
+from snakepit_nb.calls import CellEvent, CellReply, StreamText, ToolCall, ToolChunk
 from snakepit_nb.errors import (
     CallCancelledError,
     CallTimeoutError,
@@ -22,7 +22,7 @@ from snakepit_nb.errors import (
 from snakepit_nb.identifiers import SessionId, WorkerId
 from snakepit_nb.launch.launcher import LaunchSpec
 from snakepit_nb.pool.pool import Pool, open_pool
-from snakepit_nb.settings import PoolSettings
+from snakepit_nb.settings import Affinity, PoolSettings
 from snakepit_nb.testing import (
     open_direct_channel,
     open_in_process_launcher,

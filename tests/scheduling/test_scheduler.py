@@ -1,6 +1,5 @@
 """Stories of one pool: what comes in, and what the scheduler decides."""
 
-from snakepit_nb.calls import Affinity
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.scheduling.affinity import PREFERENCES_KEPT, SessionTable
 from snakepit_nb.scheduling.decisions import (
@@ -25,6 +24,7 @@ from snakepit_nb.scheduling.events import (
 )
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
+from snakepit_nb.settings import Affinity
 
 HINT, STRICT = Affinity.HINT, Affinity.STRICT_QUEUE
 

@@ -14,7 +14,6 @@ from hypothesis.stateful import (
     rule,
 )
 
-from snakepit_nb.calls import Affinity
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.scheduling.decisions import (
     GrantLease,
@@ -38,6 +37,7 @@ from snakepit_nb.scheduling.events import (
 )
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
+from snakepit_nb.settings import Affinity
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -45,7 +45,11 @@ Item = TypeVar("Item")
 Burst = tuple[SessionId | None, Affinity, int]
 
 SESSIONS = [SessionId("red"), SessionId("blue")]
-BURSTS = st.tuples(st.sampled_from([None, *SESSIONS]), st.sampled_from(Affinity), st.integers(1, 3))
+BURSTS = st.tuples(
+    st.sampled_from([None, *SESSIONS]),
+    st.sampled_from([Affinity.HINT, Affinity.STRICT_QUEUE]),
+    st.integers(1, 3),
+)
 
 
 @dataclass(slots=True, kw_only=True)

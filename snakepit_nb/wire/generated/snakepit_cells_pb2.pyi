@@ -359,6 +359,7 @@ class CellReply(_message.Message):
     RETURNS_FIELD_NUMBER: _builtins.int
     UNSENT_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
     execution_count: _builtins.int
     payload: _builtins.bytes
     """JSON array"""
@@ -372,6 +373,10 @@ class CellReply(_message.Message):
     def unsent(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """name to reason"""
 
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """the variables that the session has now"""
+
     def __init__(
         self,
         *,
@@ -380,10 +385,11 @@ class CellReply(_message.Message):
         returns: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         unsent: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         payload: _builtins.bytes = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "execution_count", b"execution_count", "payload", b"payload", "returns", b"returns", "unsent", b"unsent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "execution_count", b"execution_count", "names", b"names", "payload", b"payload", "returns", b"returns", "unsent", b"unsent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -78,6 +78,8 @@ class CellCall:
     """Variables to set in the session before the code runs."""
     returns: tuple[str, ...] = ()
     """Variables to send back after it ran."""
+    keeps_session: bool = False
+    """Its session never expires: it is the notebook's own."""
 
 
 MimeBundle = Mapping[str, Any]

@@ -120,6 +120,10 @@ class SessionNotFoundError(SessionError):
     """There is no session of that name."""
 
 
+class SessionBusyError(SessionError):
+    """The session's worker is busy, and the call was not to wait for it."""
+
+
 class SessionLostError(SessionError):
     """The worker that held the session's state is gone, and the state with it."""
 

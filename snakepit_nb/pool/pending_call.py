@@ -1,20 +1,19 @@
 """The calls of a pool: those that wait for a worker and those that have one."""
 
+import time
 from dataclasses import dataclass, field
-from typing import Self, assert_never
+from typing import Self
 
 import anyio
 
 from snakepit_nb.calls import CellCall, ToolCall
 from snakepit_nb.errors import (
-    PoolError,
-    PoolSaturatedError,
+    CallCancelledError,
+    CallTimeoutError,
     QueueTimeoutError,
-    SessionLostError,
     SnakepitError,
 )
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
-from snakepit_nb.scheduling.decisions import NoWorkers, QueueFull, Refusal, SessionLost
 
 from .snapshot import CallSnapshot
 
@@ -27,21 +26,36 @@ class PendingCall:
     correlation_id: CorrelationId
     what: str
     session_id: SessionId | None
-    since: float
+    timeout: float | None
+    """Seconds that it may take, from its submission to its end."""
+    is_cell: bool = False
+    names: tuple[str, ...] = ()
+    """The variables of its session."""
     worker_id: WorkerId | None = None
+    is_cancelled: bool = False
+    is_abandoned: bool = False
+    scope: anyio.CancelScope | None = None
+    """Where it runs; cancelling it ends the call, not its caller."""
+    since: float = field(default_factory=time.monotonic)
     _refusal: SnakepitError | None = None
     _decided: anyio.Event = field(default_factory=anyio.Event)
 
     @classmethod
-    def of(cls, call: ToolCall | CellCall, what: str, now: float) -> Self:
+    def of(cls, call: ToolCall | CellCall, timeout: float | None) -> Self:
         """Enters a call that is submitted now."""
         return cls(
             call_id=call.call_id,
             correlation_id=call.correlation_id,
-            what=what,
+            what=call.tool_name if isinstance(call, ToolCall) else "cell",
             session_id=call.session_id,
-            since=now,
+            timeout=timeout,
+            is_cell=isinstance(call, CellCall),
         )
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long it may still take."""
+        return None if self.timeout is None else self.since + self.timeout - time.monotonic()
 
     def accept(self, worker_id: WorkerId) -> None:
         """Gives the call its worker."""
@@ -53,21 +67,32 @@ class PendingCall:
         self._refusal = self._refusal or error
         self._decided.set()
 
-    async def granted(self, timeout: float | None) -> WorkerId:
+    def cancel(self) -> None:
+        """Takes the call out of the queue, or ends it where it runs; its caller is told."""
+        self.is_cancelled = True
+        if self.scope is not None:
+            self.scope.cancel()
+        else:
+            self.refuse(
+                CallCancelledError(
+                    "The call was taken out of the queue.", correlation_id=self.correlation_id
+                )
+            )
+
+    async def granted(self, queue_timeout: float | None) -> WorkerId:
         """Waits for the worker.
 
         Raises:
-            QueueTimeoutError: it took longer than `timeout` seconds.
+            QueueTimeoutError: it took longer than `queue_timeout` seconds.
+            CallTimeoutError: it took all the time that the call has.
             SnakepitError: the call was refused.
         """
-        with anyio.move_on_after(timeout):
-            await self._decided.wait()
         if not self._decided.is_set():
-            raise QueueTimeoutError(
-                f"{self.what} waited {timeout:g} s for a worker: all are busy. See "
-                "%snakepit status; start more workers, or give it more time.",
-                correlation_id=self.correlation_id,
-            )
+            limits = [limit for limit in (queue_timeout, self.seconds_left) if limit is not None]
+            with anyio.move_on_after(min(limits, default=None)):
+                await self._decided.wait()
+        if not self._decided.is_set():
+            raise self._waited_error(queue_timeout)
         if self._refusal is not None:
             raise self._refusal
         assert self.worker_id is not None  # noqa: S101 (our own mistake)
@@ -83,29 +108,12 @@ class PendingCall:
             seconds=now - self.since,
         )
 
-
-def refusal_error(
-    reason: Refusal, *, pool: str, problems: tuple[str, ...], correlation_id: CorrelationId
-) -> SnakepitError:
-    """Words a refusal for the user."""
-    match reason:
-        case QueueFull():
-            return PoolSaturatedError(
-                f"Pool {pool!r}: {reason.size} calls wait already. Wait for some of them, or start "
-                "more workers: %snakepit scale +1.",
-                correlation_id=correlation_id,
-            )
-        case NoWorkers():
-            why = f" The last problem: {problems[-1]}" if problems else ""
-            return PoolError(
-                f"Pool {pool!r} has no worker left. Start one: %snakepit scale 1.{why}",
-                correlation_id=correlation_id,
-            )
-        case SessionLost():
-            return SessionLostError(
-                f"Session {reason.session_id!r}: its worker {reason.worker_id} is gone, and its "
-                "variables with it. Run its cells again from the first; the next one starts anew.",
-                correlation_id=correlation_id,
-            )
-        case _:
-            assert_never(reason)
+    def _waited_error(self, queue_timeout: float | None) -> SnakepitError:
+        left = self.seconds_left
+        is_over = left is not None and left <= 0
+        limit = self.timeout if is_over else queue_timeout
+        return (CallTimeoutError if is_over else QueueTimeoutError)(
+            f"{self.what} waited {limit:g} s for a worker: all are busy. See "
+            "%snakepit status; start more workers, or give it more time.",
+            correlation_id=self.correlation_id,
+        )

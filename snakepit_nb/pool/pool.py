@@ -1,56 +1,31 @@
-"""A pool of workers: it carries out what the scheduler decides, on one event loop."""
+"""A pool of workers: it runs calls where its scheduler decides, on one event loop."""
 
-import logging
+import secrets
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from typing import assert_never
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import anyio
-from anyio.abc import TaskGroup
 
-from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult, ToolSpec
+from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolResult, ToolSpec
 from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.errors import (
-    CallCancelledError,
-    PoolClosedError,
-    WorkerCrashedError,
-    WorkerError,
-    WorkerStartError,
-)
+from snakepit_nb.errors import SnakepitError, WorkerCrashedError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
-from snakepit_nb.launch.launcher import Launcher, WorkerExit
-from snakepit_nb.scheduling.decisions import (
-    Decision,
-    GrantLease,
-    RefuseCall,
-    StartWorker,
-    StopWorker,
-)
+from snakepit_nb.launch.launcher import Launcher
 from snakepit_nb.scheduling.events import (
-    CallEnded,
     CallSubmitted,
-    Event,
     PoolResized,
     SessionEnded,
-    WorkerFailed,
-    WorkerLost,
-    WorkerReady,
+    WorkerRetired,
 )
-from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import PoolSettings
 
-from .launch_spec import launch_spec
-from .pending_call import PendingCall, refusal_error
-from .running_call import bounded, gone_before_error, interrupted_after
+from .dispatch import Dispatch
+from .lease import Lease, ManualLease, PutChunk
+from .pending_call import PendingCall
 from .snapshot import PoolSnapshot, pool_snapshot
-from .supervisor import Connect, LiveWorker, open_worker
-
-log = logging.getLogger(__name__)
-
-REMEMBERED_PROBLEMS = 20
+from .supervisor import Connect, LiveWorker
 
 
 @asynccontextmanager
@@ -62,7 +37,9 @@ async def open_pool(
     Behind the `async with` no worker is left. What still runs then is told `PoolClosedError`.
     """
     async with anyio.create_task_group() as tasks:
-        pool = Pool(settings, launcher, connect, tasks)
+        dispatch = Dispatch(settings, launcher, connect, tasks)
+        pool = Pool(settings, dispatch)
+        tasks.start_soon(dispatch.watch_sessions)
         try:
             pool.resize(settings.workers)
             yield pool
@@ -75,25 +52,12 @@ async def open_pool(
 class Pool:
     """Runs calls on workers. Made by `open_pool`."""
 
-    def __init__(
-        self, settings: PoolSettings, launcher: Launcher, connect: Connect, tasks: TaskGroup
-    ) -> None:
+    def __init__(self, settings: PoolSettings, dispatch: Dispatch) -> None:
         self.settings = settings
-        self._launcher = launcher
-        self._connect = connect
-        self._tasks = tasks
-        self._scheduler = Scheduler(queue_size=settings.queue_size)
-        self._calls: dict[CallId, PendingCall] = {}
-        self._workers: dict[WorkerId, LiveWorker] = {}
-        self._problems: deque[str] = deque(maxlen=REMEMBERED_PROBLEMS)
-        self._starting = anyio.Semaphore(settings.start_batch)
-        self._changed = anyio.Event()
-        self._is_closed = False
-        self._finished = 0
-        self._last_correlation_id: CorrelationId | None = None
+        self._dispatch = dispatch
 
     def __repr__(self) -> str:
-        ledger = self._scheduler.snapshot()
+        ledger = self._dispatch.scheduler.snapshot()
         return (
             f"<Pool {self.settings.name!r} {len(ledger.workers)} workers, "
             f"load {ledger.load}/{ledger.capacity}, {len(ledger.queued)} queued>"
@@ -105,20 +69,38 @@ class Pool:
         Raises:
             WorkerStartError: none serves; the message is the last one's.
         """
-        await self._until(lambda: not self._count(WorkerState.STARTING))
-        if not self._count(WorkerState.READY):
-            raise WorkerStartError(self._problems[-1] if self._problems else "No worker started.")
+        await self._dispatch.until(lambda: not self._count(WorkerState.STARTING))
+        self._check_serves()
+
+    async def wait_serving(self) -> None:
+        """Returns when the first worker serves.
+
+        Raises:
+            WorkerStartError: none does; the message is the last one's.
+        """
+        await self._dispatch.until(
+            lambda: bool(self._count(WorkerState.READY)) or not self._count(WorkerState.STARTING)
+        )
+        self._check_serves()
 
     async def wait_idle(self) -> None:
         """Returns when no call waits or runs."""
-        await self._until(lambda: not self._calls)
+        await self._dispatch.until(lambda: not self._dispatch.calls)
 
     def resize(self, workers: int) -> None:
         """Starts or drains workers until there are this many."""
-        self._tell(PoolResized(workers=workers))
+        self._dispatch.tell(PoolResized(workers=workers))
 
-    async def call(self, call: ToolCall, *, timeout: float | None) -> ToolResult:
-        """Runs a tool; `timeout` seconds at most once it runs.
+    def retire(self, worker_id: WorkerId) -> None:
+        """Lets a worker finish its calls and then end; another takes its place at once."""
+        self._dispatch.tell(WorkerRetired(worker_id=worker_id))
+
+    async def call(
+        self, call: ToolCall, *, timeout: float | None, is_patient: bool = False
+    ) -> ToolResult:
+        """Runs a tool; all of it may take `timeout` seconds.
+
+        One that `is_patient` waits for a worker for as long as that takes.
 
         Raises:
             ToolError: the tool raised.
@@ -127,17 +109,16 @@ class Pool:
             SessionLostError: its session's state is gone.
             WorkerCrashedError: the worker ended while it ran.
         """
-        async with (
-            self._lease(call, call.tool_name, self.settings.queue_timeout) as worker,
-            bounded(worker, self._calls[call.call_id], timeout, self.settings.interrupt_grace),
-        ):
-            return await worker.channel.call(call)
-        raise AssertionError("unreachable")  # mypy: `bounded` might swallow, for all it knows
+        pending = PendingCall.of(call, timeout)
+        queue_timeout = None if is_patient else self.settings.queue_timeout
+        async with self._dispatch.share(pending, _submitted(call), queue_timeout) as worker:
+            return await Lease(self._dispatch, worker, pending).call(call, pending)
+        raise AssertionError("unreachable")  # mypy: `share` might swallow, for all it knows
 
     async def stream(
         self,
         call: ToolCall,
-        put: Callable[[ToolChunk], Awaitable[None]],
+        put: PutChunk,
         *,
         timeout: float | None,
     ) -> None:
@@ -145,14 +126,10 @@ class Pool:
 
         Raises: as `call`.
         """
-        async with (
-            self._lease(call, call.tool_name, self.settings.queue_timeout) as worker,
-            bounded(worker, self._calls[call.call_id], timeout, self.settings.interrupt_grace),
-            # Closed here, whatever ends `put`: the tool runs until its stream is closed.
-            aclosing(worker.channel.stream(call)) as chunks,
-        ):
-            async for chunk in chunks:
-                await put(chunk)
+        pending = PendingCall.of(call, timeout)
+        queue_timeout = self.settings.queue_timeout
+        async with self._dispatch.share(pending, _submitted(call), queue_timeout) as worker:
+            await Lease(self._dispatch, worker, pending).stream(call, pending, put)
 
     async def run_cell(
         self,
@@ -165,179 +142,146 @@ class Pool:
 
         Raises: as `call`, but for ToolError.
         """
-        async with (
-            self._lease(cell, "cell", None) as worker,
-            bounded(worker, self._calls[cell.call_id], None, self.settings.interrupt_grace),
-            interrupted_after(
-                worker, self._calls[cell.call_id], timeout, self.settings.interrupt_grace
-            ),
-        ):
-            return await worker.channel.run_cell(cell, put)
+        pending = PendingCall.of(cell, timeout)
+        async with self._dispatch.share(pending, _submitted(cell), None) as worker:
+            return await Lease(self._dispatch, worker, pending).run_cell(cell, pending, put)
         raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def lease(
+        self, correlation_id: CorrelationId, worker_id: WorkerId | None = None
+    ) -> AsyncIterator[ManualLease]:
+        """Books a share of a worker, of the given one or the least loaded, for many calls.
+
+        Raises:
+            QueueTimeoutError: no share was free in time.
+            PoolError: there is no such worker, or none at all.
+        """
+        call_id = CallId(secrets.token_hex(8))
+        pending = PendingCall(
+            call_id=call_id,
+            correlation_id=correlation_id,
+            what="lease",
+            session_id=None,
+            timeout=None,
+        )
+        event = CallSubmitted(call_id=call_id, worker_id=worker_id, is_manual=True)
+        async with self._dispatch.share(pending, event, self.settings.queue_timeout) as worker:
+            yield ManualLease(self._dispatch, worker, pending)
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs, or takes a call out of the queue."""
-        call = self._calls.get(call_id)
+        call = self._dispatch.calls.get(call_id)
         if call is None:
             return
-        worker = None if call.worker_id is None else self._workers.get(call.worker_id)
+        worker = self._worker_of(call)
         if worker is None:
-            call.refuse(
-                CallCancelledError(
-                    "The call was taken out of the queue.", correlation_id=call.correlation_id
-                )
-            )
+            call.cancel()
         else:
             await worker.channel.interrupt(call_id)
 
+    async def cancel(self, call_id: CallId, *, kill: bool = False) -> bool:
+        """Ends a call wherever it is, and returns when it runs no more; False: there is none.
+
+        A cell is interrupted and may still reply. What does not stop within the grace time is
+        ended with its worker; with `kill`, at once.
+        """
+        call = self._dispatch.calls.get(call_id)
+        if call is None:
+            return False
+        worker = self._worker_of(call)
+        if worker is not None and kill:
+            await worker.kill("its call was cancelled")
+        elif worker is not None and call.is_cell:
+            await self._interrupt_cell(worker, call)
+        else:
+            call.cancel()
+        await self._dispatch.until(lambda: self._dispatch.calls.get(call_id) is not call)
+        return True
+
     async def kill(self, call_id: CallId, because: str) -> None:
         """Kills the worker that runs a call. Another takes its place."""
-        call = self._calls.get(call_id)
-        if call is None or call.worker_id is None:
-            return
-        worker = self._workers.get(call.worker_id)
+        call = self._dispatch.calls.get(call_id)
+        worker = None if call is None else self._worker_of(call)
+        if worker is not None:
+            await worker.kill(because)
+
+    async def kill_worker(self, worker_id: WorkerId, because: str) -> None:
+        """Kills a worker and what it runs. Another takes its place."""
+        worker = self._dispatch.workers.get(worker_id)
         if worker is not None:
             await worker.kill(because)
 
     async def end_session(self, session_id: SessionId) -> int:
         """Lets a session go; returns how much of it its worker has freed, once that has."""
-        homes = (
-            self._workers.get(worker.worker_id)
-            for worker in self._scheduler.snapshot().workers
-            if session_id in worker.sessions
-        )
-        home = next(homes, None)
-        self._tell(SessionEnded(session_id=session_id))
-        if home is None:
+        home = self._dispatch.scheduler.home_of(session_id)
+        self._dispatch.tell(SessionEnded(session_id=session_id))
+        self._dispatch.names.pop(session_id, None)
+        worker = None if home is None else self._dispatch.workers.get(home)
+        if worker is None:
             return 0
         try:
-            return await home.channel.end_session(session_id)
+            return await worker.channel.end_session(session_id)
         except WorkerCrashedError:
             return 0  # what it held is gone with it
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
         """What the workers offer."""
-        for worker in self._workers.values():
+        for worker in self._dispatch.workers.values():
             return worker.tools
         return ()
 
     def snapshot(self) -> PoolSnapshot:
         """Returns what an observer may see now."""
+        dispatch = self._dispatch
         return pool_snapshot(
             name=self.settings.name,
-            ledger=self._scheduler.snapshot(),
-            calls=self._calls,
-            pids={worker_id: worker.process.pid for worker_id, worker in self._workers.items()},
+            ledger=dispatch.scheduler.snapshot(),
+            calls=dispatch.calls,
+            pids={name: worker.process.pid for name, worker in dispatch.workers.items()},
             tools=self.tools,
-            finished=self._finished,
-            last_correlation_id=self._last_correlation_id,
-            problems=tuple(self._problems),
+            finished=dispatch.finished,
+            last_correlation_id=dispatch.last_correlation_id,
+            problems=tuple(dispatch.problems),
             now=time.monotonic(),
         )
 
     async def aclose(self) -> None:
         """Refuses what waits and stops all workers."""
-        self._is_closed = True
-        for call in self._calls.values():
-            if call.worker_id is None:
-                call.refuse(self._closed_error(call.correlation_id))
+        self._dispatch.close()
         self.resize(0)
-        for worker in self._workers.values():
+        for worker in self._dispatch.workers.values():
             worker.stop_soon()
-        await self._until(lambda: not self._workers)
+        await self._dispatch.until(lambda: not self._dispatch.workers)
 
-    @asynccontextmanager
-    async def _lease(
-        self, call: ToolCall | CellCall, what: str, queue_timeout: float | None
-    ) -> AsyncIterator[LiveWorker]:
-        """Books a share of one worker, from the scheduler's decision to the call's end."""
-        if self._is_closed:
-            raise self._closed_error(call.correlation_id)
-        worker: LiveWorker | None = None
-        pending = PendingCall.of(call, what, time.monotonic())
-        self._calls[call.call_id] = pending
-        self._last_correlation_id = call.correlation_id
+    async def _interrupt_cell(self, worker: LiveWorker, call: PendingCall) -> None:
         try:
-            self._tell(
-                CallSubmitted(
-                    call_id=call.call_id, session_id=call.session_id, affinity=call.affinity
-                )
-            )
-            worker = self._workers.get(await pending.granted(queue_timeout))
-            if worker is None:
-                raise gone_before_error(pending)
-            yield worker
-        finally:
-            del self._calls[call.call_id]
-            self._finished += 1
-            if worker is not None and worker.is_gone:
-                # Before its share is free, lest the next call be sent to a dead worker.
-                self._tell(WorkerLost(worker_id=worker.worker_id))
-            self._tell(CallEnded(call_id=call.call_id))
-
-    def _tell(self, event: Event) -> None:
-        """Lets the scheduler decide and carries it out, with no await between the two."""
-        for decision in self._scheduler.handle(event, time.monotonic()):
-            self._carry_out(decision)
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    def _carry_out(self, decision: Decision) -> None:
-        match decision:
-            case StartWorker():
-                self._tasks.start_soon(self._supervise, decision.worker_id)
-            case StopWorker():
-                worker = self._workers.get(decision.worker_id)
-                if worker is not None:
-                    worker.stop_soon()
-            case GrantLease():
-                self._calls[decision.call_id].accept(decision.worker_id)
-            case RefuseCall():
-                call = self._calls[decision.call_id]
-                call.refuse(
-                    refusal_error(
-                        decision.reason,
-                        pool=self.settings.name,
-                        problems=tuple(self._problems),
-                        correlation_id=call.correlation_id,
-                    )
-                )
-            case _:
-                assert_never(decision)
-
-    async def _supervise(self, worker_id: WorkerId) -> None:
-        """Attends one worker for its whole life."""
-        spec = launch_spec(self.settings, worker_id)
-        try:
-            async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:
-                self._workers[worker_id] = worker
-                capacity = worker.process.announcement.capacity
-                self._tell(WorkerReady(worker_id=worker_id, capacity=capacity))
-                self._note_end(worker, await worker.live(self.settings.stop_grace))
-        except WorkerError as error:
-            self._problems.append(str(error))
-            self._tell(WorkerFailed(worker_id=worker_id))
-        finally:
-            self._workers.pop(worker_id, None)
-            self._tell(WorkerLost(worker_id=worker_id))
-
-    def _note_end(self, worker: LiveWorker, ended: WorkerExit) -> None:
-        if worker.ended_because:
-            log.info("worker %s ended: %s", worker.worker_id, worker.ended_because)
+            await worker.channel.interrupt(call.call_id)
+        except SnakepitError:
+            return  # the call itself tells what is wrong
+        with anyio.move_on_after(self.settings.interrupt_grace):
+            await self._dispatch.until(lambda: call.call_id not in self._dispatch.calls)
             return
-        log.warning("worker %s ended by itself with %s", worker.worker_id, ended)
-        self._problems.append(f"Worker {worker.worker_id} ended by itself with {ended}.")
+        call.cancel()
+
+    def _worker_of(self, call: PendingCall) -> LiveWorker | None:
+        return None if call.worker_id is None else self._dispatch.workers.get(call.worker_id)
 
     def _count(self, state: WorkerState) -> int:
-        return sum(worker.state is state for worker in self._scheduler.snapshot().workers)
+        workers = self._dispatch.scheduler.snapshot().workers
+        return sum(worker.state is state for worker in workers)
 
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            await self._changed.wait()
+    def _check_serves(self) -> None:
+        if not self._count(WorkerState.READY):
+            problems = self._dispatch.problems
+            raise WorkerStartError(problems[-1] if problems else "No worker started.")
 
-    def _closed_error(self, correlation_id: CorrelationId) -> PoolClosedError:
-        return PoolClosedError(
-            f"Pool {self.settings.name!r} is stopped. Start it again: %snakepit start.",
-            correlation_id=correlation_id,
-        )
+
+def _submitted(call: ToolCall | CellCall) -> CallSubmitted:
+    return CallSubmitted(
+        call_id=call.call_id,
+        session_id=call.session_id,
+        affinity=call.affinity,
+        keeps_session=isinstance(call, CellCall) and call.keeps_session,
+    )

@@ -20,6 +20,21 @@ class StopWorker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KillWorker:
+    """Kill this worker: all that it still runs was given up."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSession:
+    """Let the worker free what it holds of a session that has expired."""
+
+    session_id: SessionId
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantLease:
     """The call may run on this worker; its share is booked already."""
 
@@ -47,7 +62,30 @@ class SessionLost:
     worker_id: WorkerId
 
 
-Refusal = QueueFull | NoWorkers | SessionLost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionExpired:
+    """The session had no call for this long. Said once; then the session begins anew."""
+
+    session_id: SessionId
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBusy:
+    """The session's worker has no room, and the call does not want to wait."""
+
+    session_id: SessionId
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerGone:
+    """The only worker that the call wants takes no calls, or is none of this pool's."""
+
+    worker_id: WorkerId
+
+
+Refusal = QueueFull | NoWorkers | SessionLost | SessionExpired | SessionBusy | WorkerGone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,4 +96,4 @@ class RefuseCall:
     reason: Refusal
 
 
-Decision = StartWorker | StopWorker | GrantLease | RefuseCall
+Decision = StartWorker | StopWorker | KillWorker | EndSession | GrantLease | RefuseCall

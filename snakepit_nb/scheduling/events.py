@@ -36,17 +36,40 @@ class WorkerLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRetired:
+    """A worker shall finish its calls and take no more; another is to take its place."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallSubmitted:
     """A call wants a share of a worker."""
 
     call_id: CallId
     session_id: SessionId | None = None
     affinity: Affinity = Affinity.HINT
+    keeps_session: bool = False
+    """Its session never expires."""
+    worker_id: WorkerId | None = None
+    """The only worker that it wants."""
+    is_manual: bool = False
+    """It is a lease that the caller took by hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
     """A call needs its share or its place in the queue no more, for whatever reason."""
+
+    call_id: CallId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAbandoned:
+    """Nobody waits any more for a call that its worker cannot stop: the worker has to go with it.
+
+    The share stays booked until the worker is lost.
+    """
 
     call_id: CallId
 
@@ -58,6 +81,11 @@ class SessionEnded:
     session_id: SessionId
 
 
-Event = (
-    PoolResized | WorkerReady | WorkerFailed | WorkerLost | CallSubmitted | CallEnded | SessionEnded
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed:
+    """Nothing happened for a while: look what has expired."""
+
+
+CallEvent = CallSubmitted | CallEnded | CallAbandoned
+WorkerEvent = WorkerReady | WorkerFailed | WorkerLost | WorkerRetired
+Event = CallEvent | WorkerEvent | PoolResized | SessionEnded | TimePassed

@@ -1,10 +1,15 @@
 """The calls that wait: first come first served, and some of them for one worker only."""
 
 from collections import OrderedDict
+from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.settings import Affinity
+
+K = TypeVar("K")
+Group = TypeVar("Group", bound=MutableMapping[CallId, None])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +21,15 @@ class WaitingCall:
     affinity: Affinity
     number: int
     pinned_to: WorkerId | None
+    is_manual: bool = False
+
+    @property
+    def lane(self) -> "Lane":
+        """Where it stands: behind all others of the same wants."""
+        return (self.pinned_to, self.is_manual)
+
+
+Lane = tuple[WorkerId | None, bool]
 
 
 class CallQueue:
@@ -24,7 +38,8 @@ class CallQueue:
     def __init__(self) -> None:
         self._calls: dict[CallId, WaitingCall] = {}
         # A plain dict would find its first key the slower, the more were deleted before it.
-        self._lanes: dict[WorkerId | None, OrderedDict[CallId, None]] = {}
+        self._lanes: dict[Lane, OrderedDict[CallId, None]] = {}
+        self._unpinned: dict[SessionId, dict[CallId, None]] = {}
 
     def __len__(self) -> int:
         return len(self._calls)
@@ -40,39 +55,48 @@ class CallQueue:
     def append(self, call: WaitingCall) -> None:
         """Puts a call behind all others."""
         self._calls[call.call_id] = call
-        self._lanes.setdefault(call.pinned_to, OrderedDict())[call.call_id] = None
+        self._lanes.setdefault(call.lane, OrderedDict())[call.call_id] = None
+        if call.pinned_to is None and call.session_id is not None:
+            self._unpinned.setdefault(call.session_id, {})[call.call_id] = None
 
-    def remove(self, call_id: CallId) -> None:
+    def remove(self, call_id: CallId) -> WaitingCall:
         """Takes a call out, wherever it stands."""
         call = self._calls.pop(call_id)
-        lane = self._lanes[call.pinned_to]
-        del lane[call_id]
-        if not lane:
-            del self._lanes[call.pinned_to]
+        _discard(self._lanes, call.lane, call_id)
+        if call.pinned_to is None and call.session_id is not None:
+            _discard(self._unpinned, call.session_id, call_id)
+        return call
 
-    def next_for(self, worker_id: WorkerId) -> WaitingCall | None:
+    def next_for(self, worker_id: WorkerId, *, only_manual: bool) -> WaitingCall | None:
         """Returns the call that came first of those that this worker may run."""
-        heads = [
-            self._calls[next(iter(lane))]
-            for lane in (self._lanes.get(worker_id), self._lanes.get(None))
-            if lane
-        ]
+        kinds = (True,) if only_manual else (True, False)
+        lanes = [self._lanes.get((wanted, kind)) for wanted in (worker_id, None) for kind in kinds]
+        heads = [self._calls[next(iter(lane))] for lane in lanes if lane]
         return min(heads, key=lambda call: call.number, default=None)
 
-    def waiting_for(self, worker_id: WorkerId | None) -> list[WaitingCall]:
-        """Returns the calls that wait for this worker only (None: for any), first come first."""
-        return [self._calls[call_id] for call_id in self._lanes.get(worker_id, ())]
+    def waiting_for(self, worker_id: WorkerId) -> list[WaitingCall]:
+        """Returns the calls that wait for this worker only."""
+        return [*self._in_lane((worker_id, False)), *self._in_lane((worker_id, True))]
 
     def pin(self, session_id: SessionId, worker_id: WorkerId) -> None:
         """Lets a session's calls that wait for any worker wait for this one, in the old order."""
-        pinned = [call for call in self.waiting_for(None) if call.session_id == session_id]
-        if not pinned:
-            return
-        for call in pinned:
-            del self._lanes[None][call.call_id]
-            self._calls[call.call_id] = replace(call, pinned_to=worker_id)
-        lane = sorted(
-            [*self.waiting_for(worker_id), *pinned],
-            key=lambda call: call.number,
-        )
-        self._lanes[worker_id] = OrderedDict.fromkeys(call.call_id for call in lane)
+        lane: Lane = (worker_id, False)
+        call_ids = list(self._lanes.get(lane, ()))
+        for call_id in self._unpinned.pop(session_id, ()):
+            call = self._calls[call_id]
+            _discard(self._lanes, call.lane, call_id)
+            self._calls[call_id] = replace(call, pinned_to=worker_id)
+            call_ids.append(call_id)
+        if call_ids:
+            call_ids.sort(key=lambda call_id: self._calls[call_id].number)
+            self._lanes[lane] = OrderedDict.fromkeys(call_ids)
+
+    def _in_lane(self, lane: Lane) -> list[WaitingCall]:
+        return [self._calls[call_id] for call_id in self._lanes.get(lane, ())]
+
+
+def _discard(groups: MutableMapping[K, Group], key: K, call_id: CallId) -> None:
+    """Takes a call out of its group, and the group too when it was the last one."""
+    del groups[key][call_id]
+    if not groups[key]:
+        del groups[key]

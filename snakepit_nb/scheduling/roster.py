@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId, worker_id
 
+from .queue import WaitingCall
 from .snapshot import WorkerSnapshot, WorkerState
 
 
@@ -19,6 +20,10 @@ class Worker:
     state: WorkerState = WorkerState.STARTING
     capacity: int = 0
     leases: dict[CallId, SessionId | None] = field(default_factory=dict)
+    manual: set[CallId] = field(default_factory=set)
+    """Those leases that callers took by hand."""
+    abandoned: set[CallId] = field(default_factory=set)
+    """Those leases that nobody waits for, and that nothing but its end frees."""
 
     @property
     def load(self) -> int:
@@ -29,6 +34,12 @@ class Worker:
     def has_room(self) -> bool:
         """Whether it can take one more call."""
         return self.state is WorkerState.READY and self.load < self.capacity
+
+    @property
+    def is_only_abandoned(self) -> bool:
+        """Whether it drains, and all that it still runs was given up."""
+        is_draining = self.state is WorkerState.DRAINING
+        return is_draining and bool(self.abandoned) and len(self.abandoned) == self.load
 
     def snapshot(self, sessions: Collection[SessionId]) -> WorkerSnapshot:
         """Returns it as an observer may see it, with the sessions whose state it holds."""
@@ -66,7 +77,7 @@ class Roster:
 
     def add(self, now: float) -> Worker:
         """Enters a worker that is to be started, at the lowest free place."""
-        taken = {worker.place for worker in self}
+        taken = {worker.place for worker in self if worker.state is not WorkerState.DRAINING}
         place = next(number for number in range(len(taken) + 1) if number not in taken)
         incarnation = self._incarnations.get(place, 0)
         self._incarnations[place] = incarnation + 1
@@ -90,18 +101,20 @@ class Roster:
         self._forget_room(worker)
         worker.state, worker.since = WorkerState.DRAINING, now
 
-    def book(
-        self, worker: Worker, call_id: CallId, session_id: SessionId | None, now: float
-    ) -> None:
+    def book(self, worker: Worker, call: WaitingCall, now: float) -> None:
         """Gives a call one share of a worker."""
         self._forget_room(worker)
-        worker.leases[call_id] = session_id
+        worker.leases[call.call_id] = call.session_id
+        if call.is_manual:
+            worker.manual.add(call.call_id)
         self._note_room(worker, now)
 
     def release(self, worker: Worker, call_id: CallId, now: float) -> None:
         """Takes a call's share back."""
         self._forget_room(worker)
         del worker.leases[call_id]
+        worker.manual.discard(call_id)
+        worker.abandoned.discard(call_id)
         self._note_room(worker, now)
 
     def _note_room(self, worker: Worker, now: float) -> None:

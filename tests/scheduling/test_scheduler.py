@@ -1,7 +1,7 @@
 """Stories of one pool: what comes in, and what the scheduler decides."""
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
-from snakepit_nb.scheduling.affinity import PREFERENCES_KEPT, SessionTable
+from snakepit_nb.scheduling.affinity import REMEMBERED, SessionTable
 from snakepit_nb.scheduling.decisions import (
     Decision,
     GrantLease,
@@ -264,7 +264,7 @@ def test_a_session_without_state_moves_on_silently_when_its_worker_is_lost() -> 
 
 def test_of_too_many_preferences_the_oldest_are_forgotten() -> None:
     table = SessionTable()
-    for number in range(PREFERENCES_KEPT + 1):
+    for number in range(REMEMBERED + 1):
         table.prefer(SessionId(f"s{number}"), WorkerId("w0"))
 
     assert table.preference_of(SessionId("s0")) is None

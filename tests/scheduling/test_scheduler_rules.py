@@ -1,5 +1,9 @@
-"""What always holds, in whatever order things happen: the scheduler against a pool's books."""
+"""What always holds, in whatever order things happen: the scheduler against a pool's books.
 
+`SNAKEPIT_RULES_EXAMPLES` sets how many stories of 100 steps are tried.
+"""
+
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
@@ -16,38 +20,48 @@ from hypothesis.stateful import (
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.scheduling.decisions import (
+    Decision,
+    EndSession,
     GrantLease,
+    KillWorker,
     NoWorkers,
     QueueFull,
     Refusal,
     RefuseCall,
+    SessionBusy,
+    SessionExpired,
     SessionLost,
     StartWorker,
     StopWorker,
+    WorkerGone,
 )
 from snakepit_nb.scheduling.events import (
+    CallAbandoned,
     CallEnded,
     CallSubmitted,
     Event,
     PoolResized,
     SessionEnded,
+    TimePassed,
     WorkerFailed,
     WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
-from snakepit_nb.settings import Affinity
+from snakepit_nb.settings import Affinity, CapacityStrategy
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
 Item = TypeVar("Item")
 Burst = tuple[SessionId | None, Affinity, int]
 
+TTL = 100.0
 SESSIONS = [SessionId("red"), SessionId("blue")]
 BURSTS = st.tuples(
     st.sampled_from([None, *SESSIONS]),
-    st.sampled_from([Affinity.HINT, Affinity.STRICT_QUEUE]),
+    st.sampled_from(Affinity),
     st.integers(1, 3),
 )
 
@@ -60,7 +74,9 @@ class Call:
     session_id: SessionId | None
     affinity: Affinity
     pinned_to: WorkerId | None
+    is_manual: bool = False
     worker_id: WorkerId | None = None
+    is_abandoned: bool = False
 
     def may_run_on(self, worker_id: WorkerId) -> bool:
         return self.pinned_to in (None, worker_id)
@@ -73,6 +89,7 @@ class Process:
     capacity: int | None = None
     is_draining: bool = False
     is_stopped: bool = False
+    is_killed: bool = False
 
 
 def one_of(items: "Callable[[PoolMachine], Iterable[Item]]") -> st.SearchStrategy[Item]:
@@ -92,17 +109,20 @@ class PoolMachine(RuleBasedStateMachine):
         self.past: list[CallId] = []
         self.names_given: set[WorkerId] = set()
         self.homes: dict[SessionId, WorkerId] = {}
-        self.untold: dict[SessionId, WorkerId] = {}
+        self.untold: dict[SessionId, WorkerId | None] = {}  # None: it has expired
+        self.idle_since: dict[SessionId, float] = {}
         self.calls_made = 0
         self.now = 0.0
 
     @initialize(
         queue_size=st.sampled_from([8, 2, 0]),
         capacities=st.lists(st.integers(1, 2), min_size=1, max_size=2),
+        strategy=st.sampled_from(CapacityStrategy),
     )
-    def open(self, queue_size: int, capacities: list[int]) -> None:
+    def open(self, queue_size: int, capacities: list[int], strategy: CapacityStrategy) -> None:
         self.queue_size = queue_size
-        self.scheduler = Scheduler(queue_size=queue_size)
+        self.strategy = strategy
+        self.scheduler = Scheduler(queue_size=queue_size, session_ttl=TTL, strategy=strategy)
         self.resize(len(capacities))
         for worker_id, capacity in zip(self.starting, capacities, strict=True):
             self.ready(worker_id, capacity)
@@ -146,6 +166,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.past.append(self.running.pop(call.call_id).call_id)
         self.give_up_sessions(worker_id)
         for call in dead:
+            self.note_idle(call.session_id)
             if call.session_id is not None and self.untold.get(call.session_id) == worker_id:
                 del self.untold[call.session_id]  # the death of the call told it
         self.handle(WorkerLost(worker_id=worker_id))
@@ -153,7 +174,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(
         comings=st.lists(BURSTS, max_size=3),
         goings=st.lists(st.integers(0, 11), max_size=4),
-        now=st.floats(),
+        now=st.floats(),  # clocks jump
     )
     def calls_come_and_go(self, comings: list[Burst], goings: list[int], now: float) -> None:
         self.now = now
@@ -165,23 +186,71 @@ class PoolMachine(RuleBasedStateMachine):
             if live:
                 self.end(live[number % len(live)])
 
+    @rule(
+        worker_id=one_of(lambda self: [None, *self.processes, WorkerId("nobody")]),
+        leases=st.integers(1, 3),
+    )
+    def take_leases(self, worker_id: WorkerId | None, leases: int) -> None:
+        for _ in range(leases):
+            call = self.new_call(None, Affinity.HINT, worker_id, is_manual=True)
+            self.handle(CallSubmitted(call_id=call.call_id, worker_id=worker_id, is_manual=True))
+
     def submit(self, session_id: SessionId | None, affinity: Affinity) -> None:
+        home = None if session_id is None else self.homes.get(session_id)
+        call = self.new_call(session_id, affinity, home)
+        must_be_told = session_id in self.untold
+        if session_id is not None:
+            self.idle_since.pop(session_id, None)
+        self.handle(CallSubmitted(call_id=call.call_id, session_id=session_id, affinity=affinity))
+        assert not (must_be_told and session_id in self.untold)
+        self.note_idle(session_id)  # where it was refused
+
+    def new_call(
+        self,
+        session_id: SessionId | None,
+        affinity: Affinity,
+        pinned_to: WorkerId | None,
+        *,
+        is_manual: bool = False,
+    ) -> Call:
         self.calls_made += 1
         call = Call(
             call_id=CallId(f"c{self.calls_made}"),
             session_id=session_id,
             affinity=affinity,
-            pinned_to=None if session_id is None else self.homes.get(session_id),
+            pinned_to=pinned_to,
+            is_manual=is_manual,
         )
-        must_be_told = session_id in self.untold
         self.waiting[call.call_id] = call
-        self.handle(CallSubmitted(call_id=call.call_id, session_id=session_id, affinity=affinity))
-        assert not (must_be_told and session_id in self.untold)
+        return call
 
     def end(self, call_id: CallId) -> None:
-        (self.running if call_id in self.running else self.waiting).pop(call_id)
+        call = (self.running if call_id in self.running else self.waiting).pop(call_id)
         self.past.append(call_id)
+        self.note_idle(call.session_id)
         self.handle(CallEnded(call_id=call_id))
+
+    def note_idle(self, session_id: SessionId | None) -> None:
+        live = [*self.running.values(), *self.waiting.values()]
+        if session_id in self.homes and session_id not in {call.session_id for call in live}:
+            self.idle_since.setdefault(session_id, self.now)
+
+    @precondition(lambda self: self.running)
+    @rule(call_id=one_of(lambda self: self.running))
+    def abandon(self, call_id: CallId) -> None:
+        self.running[call_id].is_abandoned = True
+        self.handle(CallAbandoned(call_id=call_id))
+
+    @precondition(lambda self: self.processes and self.is_interesting)
+    @rule(worker_id=one_of(lambda self: self.processes))
+    def retire(self, worker_id: WorkerId) -> None:
+        self.handle(WorkerRetired(worker_id=worker_id))
+
+    @precondition(lambda self: self.homes)
+    @rule(now=st.floats(0, 1000))
+    def look_what_expired(self, now: float) -> None:
+        self.now = now
+        self.handle(TimePassed())
 
     @precondition(lambda self: self.past)
     @rule(call_id=one_of(lambda self: [*self.past, CallId("unknown")]))
@@ -204,23 +273,33 @@ class PoolMachine(RuleBasedStateMachine):
         self.snapshot = self.scheduler.snapshot()
         self.note_drains()
         for decision in decisions:
-            match decision:
-                case StartWorker(worker_id=worker_id):
-                    assert worker_id not in self.names_given
-                    self.names_given.add(worker_id)
-                    self.processes[worker_id] = Process()
-                case StopWorker(worker_id=worker_id):
-                    assert not self.processes[worker_id].is_stopped
-                    self.processes[worker_id].is_stopped = True
-                case GrantLease(call_id=call_id, worker_id=worker_id):
-                    self.run(self.waiting[call_id], worker_id)
-                case RefuseCall(call_id=call_id, reason=reason):
-                    self.check_refusal(self.waiting[call_id], reason, event)
-                    del self.waiting[call_id]
-                    self.past.append(call_id)
-                case _:
-                    assert_never(decision)
+            self.carry_out(decision, event)
         self.check()  # after every event, where hypothesis would only look after every rule
+
+    def carry_out(self, decision: Decision, event: Event) -> None:
+        match decision:
+            case StartWorker(worker_id=worker_id):
+                assert worker_id not in self.names_given
+                self.names_given.add(worker_id)
+                self.processes[worker_id] = Process()
+            case StopWorker(worker_id=worker_id):
+                assert not self.processes[worker_id].is_stopped
+                self.processes[worker_id].is_stopped = True
+            case KillWorker(worker_id=worker_id):
+                assert self.processes[worker_id].is_draining
+                self.processes[worker_id].is_killed = True
+            case EndSession(session_id=session_id, worker_id=worker_id):
+                assert self.now - self.idle_since.pop(session_id) > TTL
+                assert self.homes.pop(session_id) == worker_id
+                self.untold[session_id] = None
+            case GrantLease(call_id=call_id, worker_id=worker_id):
+                self.run(self.waiting[call_id], worker_id)
+            case RefuseCall(call_id=call_id, reason=reason):
+                self.check_refusal(self.waiting[call_id], reason, event)
+                del self.waiting[call_id]
+                self.past.append(call_id)
+            case _:
+                assert_never(decision)
 
     def note_drains(self) -> None:
         for worker in self.snapshot.workers:
@@ -236,25 +315,40 @@ class PoolMachine(RuleBasedStateMachine):
         """From now on a session of this worker has no home, and is to be told so."""
         for session_id in [s for s, home in self.homes.items() if home == worker_id]:
             del self.homes[session_id]
+            self.idle_since.pop(session_id, None)
             self.untold[session_id] = worker_id
 
     def run(self, call: Call, worker_id: WorkerId) -> None:
         process = self.processes[worker_id]
         assert not process.is_draining
         assert process.capacity is not None
-        assert self.load(worker_id) < process.capacity
-        assert call is next(c for c in self.waiting.values() if c.may_run_on(worker_id))
+        assert self.has_room_for(call, worker_id)
+        assert call is next(
+            other
+            for other in self.waiting.values()
+            if other.may_run_on(worker_id) and self.has_room_for(other, worker_id)
+        )
         assert call.session_id not in self.untold
         call.worker_id = worker_id
         self.running[call.call_id] = self.waiting.pop(call.call_id)
         if call.session_id is None or call.pinned_to is not None:
             return
-        if call.affinity is Affinity.STRICT_QUEUE:
+        if call.affinity is not Affinity.HINT:
             assert call.session_id not in self.homes
             self.homes[call.session_id] = worker_id
             for follower in self.waiting.values():
                 if follower.session_id == call.session_id and follower.pinned_to is None:
                     follower.pinned_to = worker_id
+
+    def has_room_for(self, call: Call, worker_id: WorkerId) -> bool:
+        process = self.processes[worker_id]
+        if process.capacity is None or process.is_draining:
+            return False
+        here = [other for other in self.running.values() if other.worker_id == worker_id]
+        is_reserved = self.strategy is CapacityStrategy.PROFILE and not call.is_manual
+        if is_reserved and not all(other.is_manual for other in here):
+            return False
+        return len(here) < process.capacity
 
     def check_refusal(self, call: Call, reason: Refusal, event: Event) -> None:
         is_submitted = isinstance(event, CallSubmitted) and event.call_id == call.call_id
@@ -264,12 +358,34 @@ class PoolMachine(RuleBasedStateMachine):
                 assert len(self.waiting) - 1 == size == self.queue_size
             case NoWorkers():
                 assert self.wanted == 0
-            case SessionLost(session_id=session_id, worker_id=worker_id):
-                assert session_id == call.session_id
-                if is_submitted:
-                    assert self.untold[session_id] == worker_id
-                else:
-                    assert call.pinned_to == worker_id
+            case WorkerGone(worker_id=worker_id):
+                assert call.session_id is None
+                assert call.pinned_to == worker_id
+                assert worker_id not in self.processes or self.processes[worker_id].is_draining
+            case _:
+                self.check_session_refusal(call, reason, is_submitted=is_submitted)
+
+    def check_session_refusal(
+        self,
+        call: Call,
+        reason: SessionBusy | SessionExpired | SessionLost,
+        *,
+        is_submitted: bool,
+    ) -> None:
+        session_id = reason.session_id
+        assert session_id == call.session_id
+        match reason:
+            case SessionBusy(worker_id=worker_id):
+                assert is_submitted
+                assert call.affinity is Affinity.STRICT_FAIL_FAST
+                assert self.homes[session_id] == worker_id
+                assert not self.has_room_for(call, worker_id)
+            case SessionExpired():
+                assert is_submitted
+                assert self.untold.pop(session_id) is None
+            case SessionLost(worker_id=worker_id):
+                known = self.untold[session_id] if is_submitted else call.pinned_to
+                assert known == worker_id
                 if self.untold.get(session_id) == worker_id:
                     del self.untold[session_id]
             case _:
@@ -295,7 +411,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.nobody_waits_for_a_worker_that_has_room()
         self.nobody_waits_for_a_worker_that_will_not_come()
         self.the_queue_is_no_longer_than_it_may()
-        self.a_draining_worker_is_stopped_as_soon_as_it_runs_nothing()
+        self.a_draining_worker_is_ended_as_soon_as_nothing_wanted_runs_there()
 
     def the_ledger_is_what_the_pool_does(self) -> None:
         assert self.snapshot.queued == tuple(self.waiting)
@@ -314,18 +430,11 @@ class PoolMachine(RuleBasedStateMachine):
         assert len(staying) == self.wanted
 
     def nobody_waits_for_a_worker_that_has_room(self) -> None:
-        with_room = [
-            name
-            for name, process in self.processes.items()
-            if process.capacity is not None
-            and not process.is_draining
-            and self.load(name) < process.capacity
-        ]
         assert not [
             (call, name)
             for call in self.waiting.values()
-            for name in with_room
-            if call.may_run_on(name)
+            for name in self.processes
+            if call.may_run_on(name) and self.has_room_for(call, name)
         ]
 
     def nobody_waits_for_a_worker_that_will_not_come(self) -> None:
@@ -338,16 +447,21 @@ class PoolMachine(RuleBasedStateMachine):
     def the_queue_is_no_longer_than_it_may(self) -> None:
         assert len(self.waiting) <= self.queue_size
 
-    def a_draining_worker_is_stopped_as_soon_as_it_runs_nothing(self) -> None:
+    def a_draining_worker_is_ended_as_soon_as_nothing_wanted_runs_there(self) -> None:
         for name, process in self.processes.items():
-            is_idle = process.capacity is not None and not self.load(name)
+            here = [call for call in self.running.values() if call.worker_id == name]
+            is_idle = process.capacity is not None and not here
             assert process.is_stopped == (process.is_draining and is_idle)
+            is_given_up = bool(here) and all(call.is_abandoned for call in here)
+            assert process.is_killed or not (process.is_draining and is_given_up)
 
+
+EXAMPLES = int(os.environ.get("SNAKEPIT_RULES_EXAMPLES", "2000"))
 
 TestScheduler = PoolMachine.TestCase
 TestScheduler.settings = settings(
-    max_examples=200,
-    stateful_step_count=50,
+    max_examples=EXAMPLES,
+    stateful_step_count=100,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no fault
 )

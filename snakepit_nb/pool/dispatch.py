@@ -1,0 +1,222 @@
+"""Tells the scheduler what happens to calls and workers, and carries out what it decides."""
+
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import assert_never
+
+import anyio
+from anyio.abc import TaskGroup
+
+from snakepit_nb.errors import PoolClosedError, SnakepitError, WorkerError
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
+from snakepit_nb.launch.launcher import Launcher, WorkerExit
+from snakepit_nb.scheduling.decisions import (
+    Decision,
+    EndSession,
+    GrantLease,
+    KillWorker,
+    RefuseCall,
+    SessionExpired,
+    SessionLost,
+    StartWorker,
+    StopWorker,
+)
+from snakepit_nb.scheduling.events import (
+    CallAbandoned,
+    CallEnded,
+    CallSubmitted,
+    Event,
+    TimePassed,
+    WorkerFailed,
+    WorkerLost,
+    WorkerReady,
+)
+from snakepit_nb.scheduling.scheduler import Scheduler
+from snakepit_nb.settings import PoolSettings
+
+from .launch_spec import launch_spec
+from .pending_call import PendingCall
+from .refusals import refusal_error
+from .running_call import gone_before_error
+from .supervisor import Connect, LiveWorker, open_worker
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_PROBLEMS = 20
+REMEMBERED_NAMES = 10_000  # sessions
+LOOKS_PER_TTL = 10
+LONGEST_LOOK_SECONDS = 60.0
+
+
+class Dispatch:
+    """The calls and the live workers of a pool, on its loop."""
+
+    def __init__(
+        self, settings: PoolSettings, launcher: Launcher, connect: Connect, tasks: TaskGroup
+    ) -> None:
+        self.settings = settings
+        self.scheduler = Scheduler(
+            queue_size=settings.queue_size,
+            session_ttl=settings.session_ttl,
+            strategy=settings.capacity_strategy,
+        )
+        self.calls: dict[CallId, PendingCall] = {}
+        self.workers: dict[WorkerId, LiveWorker] = {}
+        self.problems: deque[str] = deque(maxlen=REMEMBERED_PROBLEMS)
+        self.names: dict[SessionId, tuple[str, ...]] = {}
+        """The variables of sessions, as their last cells left them."""
+        self.finished = 0
+        self.last_correlation_id: CorrelationId | None = None
+        self.is_closed = False
+        self.tasks = tasks
+        self._launcher = launcher
+        self._connect = connect
+        self._starting = anyio.Semaphore(settings.start_batch)
+        self._changed = anyio.Event()
+
+    def close(self) -> None:
+        """Refuses what waits and what comes."""
+        self.is_closed = True
+        for call in self.calls.values():
+            if call.worker_id is None:
+                call.refuse(self._closed_error(call.correlation_id))
+
+    def tell(self, event: Event) -> None:
+        """Lets the scheduler decide and carries it out, with no await between the two."""
+        for decision in self.scheduler.handle(event, time.monotonic()):
+            self._carry_out(decision)
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Returns when something happened by which the condition holds."""
+        while not condition():
+            await self._changed.wait()
+
+    @asynccontextmanager
+    async def share(
+        self, call: PendingCall, event: CallSubmitted, queue_timeout: float | None
+    ) -> AsyncIterator[LiveWorker]:
+        """Books a share of one worker, from the scheduler's decision to the call's end.
+
+        Raises:
+            SnakepitError: it was refused, or waited for too long.
+        """
+        if self.is_closed:
+            raise self._closed_error(call.correlation_id)
+        worker: LiveWorker | None = None
+        self.calls[call.call_id] = call
+        self.last_correlation_id = call.correlation_id
+        if call.session_id is not None:
+            call.names = self.names.get(call.session_id, ())
+        try:
+            self.tell(event)
+            worker = self.workers.get(await call.granted(queue_timeout))
+            if worker is None:
+                raise gone_before_error(call)
+            yield worker
+        finally:
+            del self.calls[call.call_id]
+            self.finished += 1
+            if worker is not None and worker.is_gone:
+                # Before its share is free, lest the next call be sent to a dead worker.
+                self.tell(WorkerLost(worker_id=worker.worker_id))
+            if not call.is_abandoned:
+                self.tell(CallEnded(call_id=call.call_id))
+
+    def note_names(self, session_id: SessionId, names: tuple[str, ...]) -> None:
+        """Keeps the names of a session's variables, for the day it is lost."""
+        self.names[session_id] = names
+        if len(self.names) > REMEMBERED_NAMES:
+            del self.names[next(iter(self.names))]
+
+    def abandon(self, call: PendingCall) -> None:
+        """Gives up a call that its worker cannot stop: the worker ends once its others have."""
+        call.is_abandoned = True
+        self.tell(CallAbandoned(call_id=call.call_id))
+
+    async def watch_sessions(self) -> None:
+        """Lets sessions expire."""
+        if self.settings.session_ttl is None:
+            return
+        while True:
+            await anyio.sleep(min(LONGEST_LOOK_SECONDS, self.settings.session_ttl / LOOKS_PER_TTL))
+            self.tell(TimePassed())
+
+    def _carry_out(self, decision: Decision) -> None:
+        match decision:
+            case GrantLease():
+                self.calls[decision.call_id].accept(decision.worker_id)
+            case RefuseCall():
+                self._refuse(decision)
+            case StartWorker():
+                self.tasks.start_soon(self._supervise, decision.worker_id)
+            case EndSession():
+                self.tasks.start_soon(self._free_session, decision)
+            case StopWorker() | KillWorker():
+                worker = self.workers.get(decision.worker_id)
+                if worker is not None:
+                    self._end(worker, at_once=isinstance(decision, KillWorker))
+            case _:
+                assert_never(decision)
+
+    def _end(self, worker: LiveWorker, *, at_once: bool) -> None:
+        if at_once:
+            self.tasks.start_soon(worker.kill, "a call did not stop when it was interrupted")
+        else:
+            worker.stop_soon()
+
+    def _refuse(self, decision: RefuseCall) -> None:
+        call = self.calls[decision.call_id]
+        if isinstance(decision.reason, SessionLost | SessionExpired):
+            self.names.pop(decision.reason.session_id, None)
+        call.refuse(
+            refusal_error(
+                decision.reason,
+                pool=self.settings.name,
+                problems=tuple(self.problems),
+                names=call.names,
+                correlation_id=call.correlation_id,
+            )
+        )
+
+    async def _supervise(self, worker_id: WorkerId) -> None:
+        """Attends one worker for its whole life."""
+        spec = launch_spec(self.settings, worker_id)
+        try:
+            async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:
+                self.workers[worker_id] = worker
+                capacity = worker.process.announcement.capacity
+                self.tell(WorkerReady(worker_id=worker_id, capacity=capacity))
+                self._note_end(worker, await worker.live(self.settings.stop_grace))
+        except WorkerError as error:
+            self.problems.append(str(error))
+            self.tell(WorkerFailed(worker_id=worker_id))
+        finally:
+            self.workers.pop(worker_id, None)
+            self.tell(WorkerLost(worker_id=worker_id))
+
+    async def _free_session(self, decision: EndSession) -> None:
+        worker = self.workers.get(decision.worker_id)
+        if worker is None:
+            return
+        try:
+            await worker.channel.end_session(decision.session_id)
+        except SnakepitError as error:
+            log.warning("session %s was not freed: %s", decision.session_id, error)
+
+    def _note_end(self, worker: LiveWorker, ended: WorkerExit) -> None:
+        if worker.ended_because:
+            log.info("worker %s ended: %s", worker.worker_id, worker.ended_because)
+            return
+        log.warning("worker %s ended by itself with %s", worker.worker_id, ended)
+        self.problems.append(f"Worker {worker.worker_id} ended by itself with {ended}.")
+
+    def _closed_error(self, correlation_id: CorrelationId) -> PoolClosedError:
+        return PoolClosedError(
+            f"Pool {self.settings.name!r} is stopped. Start it again: %snakepit start.",
+            correlation_id=correlation_id,
+        )

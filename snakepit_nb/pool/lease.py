@@ -1,0 +1,102 @@
+"""A booked share of one worker, and what runs on it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
+
+import anyio
+
+from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult
+from snakepit_nb.channel.channel import PutCellEvent
+from snakepit_nb.identifiers import WorkerId
+
+from .dispatch import Dispatch
+from .pending_call import PendingCall
+from .running_call import bounded, interrupted_after
+from .supervisor import LiveWorker
+
+PutChunk = Callable[[ToolChunk], Awaitable[None]]
+
+
+class Lease:
+    """The share that the pool booked for `holder`, which may be the call itself."""
+
+    def __init__(self, dispatch: Dispatch, worker: LiveWorker, holder: PendingCall) -> None:
+        self._dispatch = dispatch
+        self._worker = worker
+        self._grace = dispatch.settings.interrupt_grace
+        self._abandon = partial(dispatch.abandon, holder)
+
+    async def call(self, call: ToolCall, pending: PendingCall) -> ToolResult:
+        """Runs a tool."""
+        async with self._bounded(pending):
+            return await self._worker.channel.call(call)
+        raise AssertionError("unreachable")  # mypy: `bounded` might swallow, for all it knows
+
+    async def stream(self, call: ToolCall, pending: PendingCall, put: PutChunk) -> None:
+        """Runs a streaming tool."""
+        async with (
+            self._bounded(pending),
+            # Closed here, whatever ends `put`: the tool runs until its stream is closed.
+            aclosing(self._worker.channel.stream(call)) as chunks,
+        ):
+            async for chunk in chunks:
+                await put(chunk)
+
+    async def run_cell(self, cell: CellCall, pending: PendingCall, put: PutCellEvent) -> CellReply:
+        """Runs a cell."""
+        async with (
+            self._bounded(pending),
+            interrupted_after(self._worker, pending, self._grace, self._abandon),
+        ):
+            reply = await self._worker.channel.run_cell(cell, put)
+            if cell.session_id is not None:
+                self._dispatch.note_names(cell.session_id, reply.names)
+            return reply
+        raise AssertionError("unreachable")
+
+    def _bounded(self, pending: PendingCall) -> AbstractAsyncContextManager[None]:
+        return bounded(self._worker, pending, self._grace, self._abandon)
+
+
+class ManualLease:
+    """A share that a caller took by hand: it runs one call after the other on its worker."""
+
+    def __init__(self, dispatch: Dispatch, worker: LiveWorker, holder: PendingCall) -> None:
+        self._dispatch = dispatch
+        self._lease = Lease(dispatch, worker, holder)
+        self._worker = worker
+        self._turn = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<ManualLease on {self.worker_id}>"
+
+    @property
+    def worker_id(self) -> WorkerId:
+        """The worker."""
+        return self._worker.worker_id
+
+    async def call(self, call: ToolCall, *, timeout: float | None) -> ToolResult:
+        """Runs a tool, as `Pool.call` does."""
+        async with self._entered(call, timeout) as pending:
+            return await self._lease.call(call, pending)
+        raise AssertionError("unreachable")
+
+    async def stream(self, call: ToolCall, put: PutChunk, *, timeout: float | None) -> None:
+        """Runs a streaming tool, as `Pool.stream` does."""
+        async with self._entered(call, timeout) as pending:
+            await self._lease.stream(call, pending, put)
+
+    @asynccontextmanager
+    async def _entered(
+        self, call: ToolCall | CellCall, timeout: float | None
+    ) -> AsyncIterator[PendingCall]:
+        """Lets a call be seen, interrupted and cancelled like any other while it runs."""
+        async with self._turn:
+            pending = PendingCall.of(call, timeout)
+            pending.worker_id = self.worker_id
+            self._dispatch.calls[call.call_id] = pending
+            try:
+                yield pending
+            finally:
+                del self._dispatch.calls[call.call_id]

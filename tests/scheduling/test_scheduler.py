@@ -4,36 +4,50 @@ from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.scheduling.affinity import REMEMBERED, SessionTable
 from snakepit_nb.scheduling.decisions import (
     Decision,
+    EndSession,
     GrantLease,
+    KillWorker,
     NoWorkers,
     QueueFull,
     Refusal,
     RefuseCall,
+    SessionBusy,
+    SessionExpired,
     SessionLost,
     StartWorker,
     StopWorker,
+    WorkerGone,
 )
 from snakepit_nb.scheduling.events import (
+    CallAbandoned,
     CallEnded,
     CallSubmitted,
     PoolResized,
     SessionEnded,
+    TimePassed,
     WorkerFailed,
     WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
-from snakepit_nb.settings import Affinity
+from snakepit_nb.settings import Affinity, CapacityStrategy
 
-HINT, STRICT = Affinity.HINT, Affinity.STRICT_QUEUE
+HINT, STRICT, FAIL_FAST = Affinity.HINT, Affinity.STRICT_QUEUE, Affinity.STRICT_FAIL_FAST
 
 
 class Story:
     """A pool of workers `w0`, `w1`, ... that are ready with these capacities."""
 
-    def __init__(self, *capacities: int, queue_size: int = 10) -> None:
-        self.scheduler = Scheduler(queue_size=queue_size)
+    def __init__(
+        self,
+        *capacities: int,
+        queue_size: int = 10,
+        ttl: float | None = None,
+        strategy: CapacityStrategy = CapacityStrategy.POOL,
+    ) -> None:
+        self.scheduler = Scheduler(queue_size=queue_size, session_ttl=ttl, strategy=strategy)
         self.now = 0.0
         self.resize(len(capacities))
         for place, capacity in enumerate(capacities):
@@ -53,14 +67,35 @@ class Story:
         return self.scheduler.handle(WorkerLost(worker_id=WorkerId(worker)), self._tick())
 
     def submit(
-        self, call: str, session: str | None = None, affinity: Affinity = HINT
+        self,
+        call: str,
+        session: str | None = None,
+        affinity: Affinity = HINT,
+        *,
+        keeps: bool = False,
     ) -> list[Decision]:
         event = CallSubmitted(
             call_id=CallId(call),
             session_id=None if session is None else SessionId(session),
             affinity=affinity,
+            keeps_session=keeps,
         )
         return self.scheduler.handle(event, self._tick())
+
+    def take(self, lease: str, worker: str | None = None) -> list[Decision]:
+        wanted = None if worker is None else WorkerId(worker)
+        event = CallSubmitted(call_id=CallId(lease), worker_id=wanted, is_manual=True)
+        return self.scheduler.handle(event, self._tick())
+
+    def abandon(self, call: str) -> list[Decision]:
+        return self.scheduler.handle(CallAbandoned(call_id=CallId(call)), self._tick())
+
+    def retire(self, worker: str) -> list[Decision]:
+        return self.scheduler.handle(WorkerRetired(worker_id=WorkerId(worker)), self._tick())
+
+    def wait(self, seconds: float) -> list[Decision]:
+        self.now += seconds
+        return self.scheduler.handle(TimePassed(), self.now)
 
     def end(self, call: str) -> list[Decision]:
         return self.scheduler.handle(CallEnded(call_id=CallId(call)), self._tick())
@@ -436,3 +471,139 @@ def test_a_snapshot_tells_load_and_capacity_of_the_pool() -> None:
 
     assert (snapshot.load, snapshot.capacity) == (2, 3)
     assert [worker.since for worker in snapshot.workers] == [5.0, 6.0, 4.0]
+
+
+def test_a_session_that_does_not_want_to_wait_is_refused_while_its_worker_is_busy() -> None:
+    story = Story(1, 1)
+    assert story.submit("a", "s", FAIL_FAST) == [grant("a", "w0")]
+
+    busy = SessionBusy(session_id=SessionId("s"), worker_id=WorkerId("w0"))
+    assert story.submit("b", "s", FAIL_FAST) == [refuse("b", busy)]
+    story.end("a")
+    assert story.submit("c", "s", FAIL_FAST) == [grant("c", "w0")]
+
+
+def test_a_session_without_a_worker_waits_for_its_first_one() -> None:
+    story = Story(1)
+    story.submit("a")
+
+    assert story.submit("b", "s", FAIL_FAST) == []
+    assert story.end("a") == [grant("b", "w0")]
+
+
+# Sessions that nobody uses.
+
+
+def test_a_session_that_is_not_used_expires_and_is_told() -> None:
+    story = Story(1, ttl=100)
+    story.submit("a", "s", STRICT)
+    story.end("a")
+
+    assert story.wait(100) == []
+    assert story.wait(1) == [EndSession(session_id=SessionId("s"), worker_id=WorkerId("w0"))]
+    assert story.wait(500) == []
+    expired = SessionExpired(session_id=SessionId("s"), seconds=100)
+    assert story.submit("b", "s", STRICT) == [refuse("b", expired)]
+    assert story.submit("c", "s", STRICT) == [grant("c", "w0")]
+
+
+def test_a_session_does_not_expire_under_its_calls() -> None:
+    story = Story(1, ttl=100)
+    story.submit("a", "s", STRICT)
+    story.submit("b", "s", STRICT)
+    story.end("a")
+    assert story.wait(1000) == []
+
+    story.end("b")
+    assert story.wait(50) == []
+    story.submit("c", "s")
+    story.end("c")
+    assert story.wait(99) == []
+
+
+def test_a_session_that_is_kept_never_expires() -> None:
+    story = Story(1, ttl=100)
+    story.submit("a", "notebook", STRICT, keeps=True)
+    story.end("a")
+
+    assert story.wait(1e9) == []
+
+
+# Workers that are to go.
+
+
+def test_a_retired_worker_finishes_what_it_runs_while_another_takes_its_place() -> None:
+    story = Story(1)
+    story.submit("a", "s", STRICT)
+    story.submit("b", "s", STRICT)
+    story.submit("c")
+
+    assert story.retire("w0") == [refuse("b", lost("s", "w0")), start("w0.1")]
+    assert story.retire("w0") == []
+    assert story.ready("w0.1") == [grant("c", "w0.1")]
+    assert story.end("a") == [stop("w0")]
+    assert story.lost("w0") == []
+
+
+def test_a_worker_whose_call_cannot_be_stopped_is_killed_when_its_others_have_ended() -> None:
+    story = Story(2)
+    story.submit("stuck")
+    story.submit("sibling")
+
+    assert story.abandon("stuck") == [start("w0.1")]
+    assert story.end("sibling") == [KillWorker(worker_id=WorkerId("w0"))]
+    assert [worker.load for worker in story.scheduler.snapshot().workers] == [1, 0]
+    assert story.lost("w0") == []
+
+
+def test_a_call_that_cannot_be_stopped_may_still_end_by_itself() -> None:
+    story = Story(2)
+    story.submit("slow")
+    story.submit("sibling")
+    story.abandon("slow")
+
+    assert story.end("slow") == []
+    assert story.end("sibling") == [stop("w0")]
+
+
+# Leases that callers take by hand.
+
+
+def test_by_the_profile_strategy_a_worker_gets_one_call_from_the_pool() -> None:
+    story = Story(4, strategy=CapacityStrategy.PROFILE)
+    story.submit("a")
+
+    assert story.submit("b") == []
+    assert story.end("a") == [grant("b", "w0")]
+
+
+def test_by_the_profile_strategy_leases_go_up_to_the_capacity_and_then_wait() -> None:
+    story = Story(2, strategy=CapacityStrategy.PROFILE)
+    story.submit("a")
+    story.submit("b")
+
+    assert story.take("first") == [grant("first", "w0")]
+    assert story.take("second") == []
+    assert story.end("first") == [grant("second", "w0")]
+    assert story.end("a") == [grant("b", "w0")]
+
+
+def test_a_lease_may_name_its_worker() -> None:
+    story = Story(1, 1)
+    story.submit("a")  # on w0
+
+    assert story.take("first", "w0") == []
+    assert story.take("second", "w1") == [grant("second", "w1")]
+    nobody = WorkerGone(worker_id=WorkerId("w7"))
+    assert story.take("third", "w7") == [refuse("third", nobody)]
+    gone = WorkerGone(worker_id=WorkerId("w0"))
+    assert story.lost("w0") == [refuse("first", gone), start("w0.1")]
+
+
+def test_with_the_pool_strategy_a_lease_is_a_call_like_any_other() -> None:
+    story = Story(2)
+    story.take("lease")
+
+    assert story.submit("a") == [grant("a", "w0")]
+    assert story.submit("b") == []
+    assert story.end("lease") == [grant("b", "w0")]

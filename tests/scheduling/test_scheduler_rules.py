@@ -199,11 +199,10 @@ class PoolMachine(RuleBasedStateMachine):
         home = None if session_id is None else self.homes.get(session_id)
         call = self.new_call(session_id, affinity, home)
         must_be_told = session_id in self.untold
-        if session_id is not None:
-            self.idle_since.pop(session_id, None)
         self.handle(CallSubmitted(call_id=call.call_id, session_id=session_id, affinity=affinity))
         assert not (must_be_told and session_id in self.untold)
-        self.note_idle(session_id)  # where it was refused
+        if session_id is not None and call.call_id not in self.past:
+            self.idle_since.pop(session_id, None)
 
     def new_call(
         self,

@@ -75,7 +75,7 @@ class Dispatch:
         self._launcher = launcher
         self._connect = connect
         self._starting = anyio.Semaphore(settings.start_batch)
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None  # there is one while somebody waits for it
 
     def close(self) -> None:
         """Refuses what waits and what comes."""
@@ -88,12 +88,14 @@ class Dispatch:
         """Lets the scheduler decide and carries it out, with no await between the two."""
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
-        self._changed.set()
-        self._changed = anyio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when something happened by which the condition holds."""
         while not condition():
+            self._changed = self._changed or anyio.Event()
             await self._changed.wait()
 
     @asynccontextmanager

@@ -38,7 +38,7 @@ class PendingCall:
     """Where it runs; cancelling it ends the call, not its caller."""
     since: float = field(default_factory=time.monotonic)
     _refusal: SnakepitError | None = None
-    _decided: anyio.Event = field(default_factory=anyio.Event)
+    _decided: anyio.Event | None = None  # there is one while the call waits
 
     @classmethod
     def of(cls, call: ToolCall | CellCall, timeout: float | None) -> Self:
@@ -60,12 +60,12 @@ class PendingCall:
     def accept(self, worker_id: WorkerId) -> None:
         """Gives the call its worker."""
         self.worker_id = worker_id
-        self._decided.set()
+        self._wake()
 
     def refuse(self, error: SnakepitError) -> None:
         """Tells the caller that the call will not run; the first reason stands."""
         self._refusal = self._refusal or error
-        self._decided.set()
+        self._wake()
 
     def cancel(self) -> None:
         """Takes the call out of the queue, or ends it where it runs; its caller is told."""
@@ -87,15 +87,15 @@ class PendingCall:
             CallTimeoutError: it took all the time that the call has.
             SnakepitError: the call was refused.
         """
-        if not self._decided.is_set():
+        if self.worker_id is None and self._refusal is None:
             limits = [limit for limit in (queue_timeout, self.seconds_left) if limit is not None]
+            self._decided = anyio.Event()
             with anyio.move_on_after(min(limits, default=None)):
                 await self._decided.wait()
-        if not self._decided.is_set():
-            raise self._waited_error(queue_timeout)
         if self._refusal is not None:
             raise self._refusal
-        assert self.worker_id is not None  # noqa: S101 (our own mistake)
+        if self.worker_id is None:
+            raise self._waited_error(queue_timeout)
         return self.worker_id
 
     def snapshot(self, now: float) -> CallSnapshot:
@@ -107,6 +107,10 @@ class PendingCall:
             session_id=self.session_id,
             seconds=now - self.since,
         )
+
+    def _wake(self) -> None:
+        if self._decided is not None:
+            self._decided.set()
 
     def _waited_error(self, queue_timeout: float | None) -> SnakepitError:
         left = self.seconds_left

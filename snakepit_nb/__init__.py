@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .blocking.async_pool import open_pool as open_pool
+    from .blocking.face import configure as configure
     from .blocking.face import pool as pool
+    from .blocking.face import pools as pools
     from .blocking.face import scale as scale
     from .blocking.face import start as start
     from .blocking.face import status as status
     from .blocking.face import stop as stop
+    from .blocking.face import use as use
     from .blocking.handle import Pool as Pool
     from .errors import SnakepitError as SnakepitError
     from .errors import ToolError as ToolError
@@ -29,13 +32,16 @@ _HOMES = {
     "Pool": "blocking.handle",
     "SnakepitError": "errors",
     "ToolError": "errors",
+    "configure": "blocking.face",
     "correlation": "telemetry.correlation",
     "open_pool": "blocking.async_pool",
     "pool": "blocking.face",
+    "pools": "blocking.face",
     "scale": "blocking.face",
     "start": "blocking.face",
     "status": "blocking.face",
     "stop": "blocking.face",
+    "use": "blocking.face",
 }
 __all__ = sorted([*_HOMES, "load_ipython_extension", "unload_ipython_extension"])  # noqa: PLE0605 (sorted names)
 

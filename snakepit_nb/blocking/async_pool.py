@@ -11,16 +11,16 @@ from snakepit_nb.calls import ToolSpec
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.pool.snapshot import PoolSnapshot
 
-from .face import pool_settings
 from .new_call import new_tool_call
 from .opening import open_process_pool
+from .options import pool_settings
 from .portal import portal
 from .portal_task import awaited, handed_over
 
 
 @asynccontextmanager
 async def open_pool(
-    workers: int = 2, *, adapters: Sequence[str | type] = (), **options: Any
+    workers: int | None = None, *, adapters: Sequence[str | type] = (), **options: Any
 ) -> AsyncIterator["AsyncPool"]:
     """Opens a pool and waits until its workers serve; behind the `async with` none is left.
 
@@ -34,7 +34,7 @@ async def open_pool(
     scope = portal().open(open_process_pool(settings))
     pool = await anyio.to_thread.run_sync(scope.__enter__)
     try:
-        await awaited(pool.wait_ready)
+        await awaited(pool.wait_serving)
         yield AsyncPool(pool)
         await awaited(pool.wait_idle)
     finally:

@@ -1,56 +1,73 @@
-"""The functions under the magics: `snakepit.start`, `pool`, `status`, `scale`, `stop`."""
+"""The functions under the magics: `snakepit.start`, `pool`, `use`, `status`, `scale`, ..."""
 
 import atexit
 import contextlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-import cloudpickle
+from typing import Any
 
 from snakepit_nb.errors import PoolNotFoundError, UsageError, nearest
 from snakepit_nb.pool.snapshot import PoolSnapshot
-from snakepit_nb.settings import AdapterSource, PoolSettings
+from snakepit_nb.settings import PoolSettings
 
 from .handle import Pool
+from .options import defaults, pool_settings
 
 _pools: dict[str, Pool] = {}
+_in_use: list[str] = []  # the one that was said last, where that still runs, comes first
+
+
+def configure(**options: Any) -> dict[str, Any]:
+    """Sets what later `start`s and `open_pool`s of this process take where they are not told.
+
+    Args:
+        options: Fields of `PoolSettings`, such as `workers`, `profile` or `capacity_strategy`.
+
+    Returns: all defaults that were set so far.
+
+    Raises:
+        UsageError: an option is unknown or makes no sense.
+    """
+    pool_settings(**{**defaults, **options})
+    defaults.update(options)
+    return dict(defaults)
 
 
 def start(
-    workers: int = 2,
+    workers: int | None = None,
     *,
     name: str = "default",
     adapters: Sequence[str | type] = (),
     python: str = "",
     cwd: str = "",
     env: Mapping[str, str] | None = None,
-    **limits: float | None,
+    **options: Any,
 ) -> Pool:
     """Starts a pool and waits until its workers serve; again with the same options, returns it.
 
     Args:
-        workers: How many worker processes.
+        workers: How many worker processes; by default 2.
         name: What to call the pool.
         adapters: Classes with tools: names such as `"package.module:Class"`, or the classes
             themselves, also those that a notebook defines.
         python: The workers' interpreter; by default this one.
         cwd: The workers' directory; by default this process's.
         env: What to set of the workers' environment.
-        limits: Further fields of `PoolSettings`, such as `call_timeout` in seconds.
+        options: Further fields of `PoolSettings`: `profile` (`process` or `thread`), `threads`,
+            `capacity_strategy`, `affinity`, `call_timeout` in seconds, ...
 
     Raises:
         UsageError: an option makes no sense, or a pool of that name runs with other options.
         WorkerStartError: no worker got ready.
     """
     settings = pool_settings(
-        workers, name=name, adapters=adapters, python=python, cwd=cwd, env=env, **limits
+        workers, name=name, adapters=adapters, python=python, cwd=cwd, env=env, **options
     )
     running = _pools.get(name)
     if running is not None and running.is_running:
         return _reused(running, settings)
     started = _pools[name] = Pool(settings)
     try:
-        started.wait_ready()
+        started.wait_serving()
     except BaseException:
         started.stop(now=True)
         raise
@@ -58,19 +75,36 @@ def start(
 
 
 def pool(name: str | None = None) -> Pool:
-    """Returns a running pool; without a name the one that was started last.
+    """Returns a running pool; without a name the one in use: by `use`, or started last.
 
     Raises:
         PoolNotFoundError: there is none.
     """
     running = {known: found for known, found in _pools.items() if found.is_running}
     if name is None and running:
-        return list(running.values())[-1]
+        said = [found for known, found in running.items() if known in _in_use]
+        return (said or list(running.values()))[-1]
     if not running:
         raise PoolNotFoundError("No pool runs. Start one: %snakepit start")
     if name not in running:
         raise PoolNotFoundError(f"No pool {name!r} runs: {nearest(str(name), running)}")
     return running[name]
+
+
+def pools() -> tuple[Pool, ...]:
+    """Returns the running pools, in the order in which they were started."""
+    return tuple(found for found in _pools.values() if found.is_running)
+
+
+def use(name: str) -> Pool:
+    """Makes a pool the one that is meant where no name is given.
+
+    Raises:
+        PoolNotFoundError: there is none of this name.
+    """
+    found = pool(name)
+    _in_use[:] = [found.name]
+    return found
 
 
 def status(name: str | None = None) -> PoolSnapshot:
@@ -110,7 +144,7 @@ def stop(name: str | None = None, *, now: bool = False) -> bool:
     Raises:
         PoolNotFoundError: pools run, but none of this name.
     """
-    if not any(found.is_running for found in _pools.values()):
+    if not pools():
         return False
     pool(name).stop(now=now)
     return True
@@ -120,32 +154,6 @@ def stop_all(*, now: bool = False) -> None:
     """Stops every pool of this process."""
     for found in _pools.values():
         found.stop(now=now)
-
-
-def pool_settings(
-    workers: int,
-    *,
-    adapters: Sequence[str | type] = (),
-    cwd: str = "",
-    env: Mapping[str, str] | None = None,
-    **fields: str | float | None,
-) -> PoolSettings:
-    """Makes a pool's settings of the options that `start` and `open_pool` take.
-
-    Raises:
-        UsageError: an option is unknown or makes no sense.
-    """
-    for option in sorted(set(fields) - set(PoolSettings.__dataclass_fields__)):
-        raise UsageError(
-            f"A pool has no option {option!r}: {nearest(option, PoolSettings.__dataclass_fields__)}"
-        )
-    return PoolSettings(
-        workers=workers,
-        adapters=tuple(_adapter_source(adapter) for adapter in adapters),
-        cwd=str(Path(cwd).absolute()) if cwd else "",
-        environment=tuple(sorted((env or {}).items())),
-        **fields,  # type: ignore[arg-type]  # each is checked by PoolSettings
-    )
 
 
 def _size(found: Pool) -> int:
@@ -165,13 +173,6 @@ def _reused(running: Pool, settings: PoolSettings) -> Pool:
             "Stop it first (%snakepit stop), or start another (--name)."
         )
     return running
-
-
-def _adapter_source(adapter: str | type) -> AdapterSource:
-    if isinstance(adapter, str):
-        return AdapterSource(name=adapter)
-    name = f"{adapter.__module__}:{adapter.__qualname__}"
-    return AdapterSource(name=name, pickled=cloudpickle.dumps(adapter))
 
 
 def _stop_at_exit() -> None:

@@ -20,8 +20,8 @@ from snakepit_nb.calls import (
     ToolChunk,
     ToolSpec,
 )
-from snakepit_nb.errors import UsageError
-from snakepit_nb.identifiers import SessionId
+from snakepit_nb.errors import UsageError, nearest
+from snakepit_nb.identifiers import SessionId, WorkerId
 from snakepit_nb.pool import pool as portal_side
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
@@ -80,6 +80,14 @@ class Pool:
             WorkerStartError: none serves.
         """
         wait(self._pool.wait_ready)
+
+    def wait_serving(self) -> None:
+        """Returns when the first worker serves.
+
+        Raises:
+            WorkerStartError: none does.
+        """
+        wait(self._pool.wait_serving)
 
     def call(
         self,
@@ -187,6 +195,43 @@ class Pool:
             raise UsageError(f"{workers} workers: a pool needs at least 1. To end it: stop().")
         portal().call(self._pool.resize, workers)
         self.wait_ready()
+
+    def restart(self, worker: str | None = None, *, now: bool = False) -> None:
+        """Puts new workers in the place of all, or of one, and waits until they serve.
+
+        The old ones take no more calls, finish those that they run (`now`: they are killed), and
+        end. Sessions that live there are lost, and told so at their next call.
+
+        Raises:
+            UsageError: there is no such worker.
+        """
+        names = [status.worker_id for status in self.status().workers if status.state != "draining"]
+        if worker is not None and worker not in names:
+            raise UsageError(
+                f"Pool {self.name!r} has no worker {worker!r}: {nearest(worker, names)}"
+            )
+        for name in names if worker is None else [WorkerId(worker)]:
+            if now:
+                wait(partial(self._pool.kill_worker, name, "it was restarted"))
+            else:
+                portal().call(self._pool.retire, name)
+        self.wait_ready()
+
+    def cancel(self, wanted: str | None = None, *, kill: bool = False) -> int:
+        """Ends the calls of a correlation id or call id, or all, and waits until none runs.
+
+        What waits is taken out of the queue; what runs is interrupted, and where it does not stop
+        within the grace time its worker is killed (`kill`: at once).
+
+        Returns: how many there were.
+        """
+        status = self.status()
+        calls = [*status.queued, *(call for worker in status.workers for call in worker.calls)]
+        return sum(
+            wait(partial(self._pool.cancel, call.call_id, kill=kill))
+            for call in calls
+            if wanted in (None, call.correlation_id, call.call_id)
+        )
 
     def status(self) -> PoolSnapshot:
         """Returns what the pool looks like now."""

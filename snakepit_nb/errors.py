@@ -90,8 +90,8 @@ class PoolNotFoundError(PoolError):
     """There is no pool of that name."""
 
 
-class PoolClosedError(PoolError):
-    """The pool was stopped before or while the call ran."""
+class PoolClosedError(PoolError, RuntimeError):
+    """The pool was stopped before or while the call ran. A RuntimeError, as every Executor's."""
 
 
 class PoolSaturatedError(PoolError):

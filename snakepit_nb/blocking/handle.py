@@ -1,48 +1,45 @@
 """The handle of one pool, for code that blocks."""
 
-import sys
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+import threading
+from collections.abc import Callable, Generator, Iterable, Mapping
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, assert_never
+from typing import Any, ParamSpec, Self, TypeVar
 
-from snakepit_nb.calls import (
-    CellCall,
-    CellError,
-    CellEvent,
-    CellReply,
-    ClearOutput,
-    Display,
-    ExecuteResult,
-    StreamText,
-    ToolCall,
-    ToolChunk,
-    ToolSpec,
-)
+from snakepit_nb.calls import CellCall, CellEvent, CellReply, ToolSpec
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId
-from snakepit_nb.pool import pool as portal_side
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
 
+from .call_future import CallFuture
 from .cell_run import run_cell
-from .delivery import Delivery
+from .feed import Feed, open_fed_pool
+from .function_calls import chunk_submitter, submit_function
+from .mapping import map_in_order
 from .new_call import chosen_correlation_id, new_call_id, new_tool_call
-from .opening import open_process_pool
 from .portal import portal
 from .portal_task import wait
+from .printing import print_event
 from .session import Session
+from .tool_stream import ToolStream
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-class Pool:
+class Pool(Executor):
     """A running pool. Made by `start`; ends by `stop`, or at the end of a `with`."""
 
     def __init__(self, settings: PoolSettings) -> None:
         self.settings = settings
-        self._scope: AbstractContextManager[portal_side.Pool] | None = None
-        self._scope = portal().open(open_process_pool(settings))
-        self._pool = self._scope.__enter__()
+        self._closing = threading.Lock()
+        self._scope: AbstractContextManager[Feed] | None = None
+        self._scope = portal().open(open_fed_pool(settings))
+        self._feed = self._scope.__enter__()
+        self._pool = self._feed.pool
 
     def __repr__(self) -> str:
         return repr(self._pool) if self.is_running else f"<Pool {self.name!r} stopped>"
@@ -149,6 +146,48 @@ class Pool:
         limit = self.settings.stream_timeout if timeout == -1.0 else timeout
         return ToolStream(call, partial(self._pool.stream, call, timeout=limit))
 
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> CallFuture[T]:
+        """Lets a function run in a worker, and returns its future, which can also be awaited.
+
+        It never blocks: what exceeds the pool waits here, without bound or timeout. The function
+        travels by cloudpickle; a coroutine function is awaited there.
+
+        Raises:
+            UsageError: the function or an argument cannot be pickled; the message names which.
+            PoolClosedError: the pool takes no more. It is a RuntimeError too.
+        """
+        return submit_function(self._feed, fn, args, kwargs)
+
+    def map(
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        progress: bool = False,
+    ) -> Generator[T]:
+        """Runs a function in workers for each of the items; yields its values in order.
+
+        It begins at once and stays at most 1,000 chunks ahead of what was consumed, so iterables
+        may be endless. An error is raised at its place in the order. Closing cancels the rest.
+
+        Args:
+            fn: The function; it travels by cloudpickle.
+            iterables: Of one argument each.
+            timeout: Seconds from now, after which waiting for a value raises TimeoutError.
+            chunksize: How many items travel together.
+            progress: Shows a bar of tqdm, which counts items.
+
+        Raises: as `submit`.
+        """
+        return map_in_order(
+            chunk_submitter(self._feed, fn),
+            iterables,
+            timeout=timeout,
+            chunksize=chunksize,
+            progress=progress,
+        )
+
     def session(self, name: str) -> Session:
         """Returns a session of its own variables, which its first call creates."""
         return Session(name, self)
@@ -194,6 +233,7 @@ class Pool:
         if workers < 1:
             raise UsageError(f"{workers} workers: a pool needs at least 1. To end it: stop().")
         portal().call(self._pool.resize, workers)
+        portal().call(self._feed.resize, workers)
         self.wait_ready()
 
     def restart(self, worker: str | None = None, *, now: bool = False) -> None:
@@ -239,50 +279,26 @@ class Pool:
 
     def stop(self, *, now: bool = False) -> None:
         """Lets all calls finish (`now`: ends them), then ends all workers. Twice is harmless."""
-        if self._scope is None:
-            return
-        if not now:
+        if self.is_running and not now:
+            wait(self._feed.wait_idle)
             wait(self._pool.wait_idle)
-        scope, self._scope = self._scope, None
-        scope.__exit__(None, None, None)
+        with self._closing:  # whoever comes second returns when it has ended
+            if self._scope is not None:
+                scope, self._scope = self._scope, None
+                scope.__exit__(None, None, None)
 
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (every Executor's)
+        """Takes no more functions, lets all calls finish, then ends all workers.
 
-class ToolStream:
-    """A streaming tool's chunks as they come. Leaving it, or `cancel`, cancels the tool."""
-
-    def __init__(
-        self,
-        call: ToolCall,
-        work: Callable[[Callable[[ToolChunk], Awaitable[None]]], Awaitable[None]],
-    ) -> None:
-        self.correlation_id = call.correlation_id
-        self._delivery: Delivery[ToolChunk, None] = Delivery(work)
-
-    def __iter__(self) -> Iterator[ToolChunk]:
-        try:
-            yield from self._delivery
-        except BaseException:
-            self.cancel()
-            raise
-        self._delivery.result  # noqa: B018 (it raises what ended the stream)
-
-    def cancel(self) -> None:
-        """Cancels the tool, from any thread; the iteration then ends with KeyboardInterrupt."""
-        self._delivery.cancel()
-
-
-def print_event(event: CellEvent) -> None:
-    """Shows a cell's output where there is no notebook: text, and the plain form of displays."""
-    match event:
-        case StreamText():
-            stream = sys.stderr if event.name == "stderr" else sys.stdout
-            stream.write(event.text)
-            stream.flush()
-        case Display() | ExecuteResult():
-            print(event.data.get("text/plain", ""))
-        case CellError():
-            print("\n".join(event.traceback), file=sys.stderr)
-        case ClearOutput():
-            pass  # what is printed stays
-        case _:
-            assert_never(event)
+        Args:
+            wait: Returns only then. Else the pool ends by itself, and the process not before it.
+            cancel_futures: Cancels the functions that no worker has begun.
+        """
+        if self.is_running:
+            self._feed.refuse("is shut down. Start it again: %snakepit start.")
+        if cancel_futures:
+            portal().call(self._feed.cancel_waiting)
+        if wait:
+            self.stop()
+        else:
+            threading.Thread(target=self.stop, name="snakepit shutdown").start()

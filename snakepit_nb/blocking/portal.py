@@ -30,9 +30,12 @@ class Portal:
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
+        self._thread = threading.get_ident()
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Calls a function there, which must not wait for anything, and returns its value."""
+        if threading.get_ident() == self._thread:  # a callback of a future
+            return function(*arguments)
         return self._blocking.call(function, *arguments)
 
     def open(self, scope: AbstractAsyncContextManager[T]) -> AbstractContextManager[T]:
@@ -41,11 +44,12 @@ class Portal:
 
     def start_soon(self, work: Callable[[], Awaitable[object]]) -> "PortalWork":
         """Starts work there, and unlike anyio's own portal does not wait for its start."""
-        started = PortalWork(work, self._call_soon)
-        self._call_soon(partial(self._tasks.start_soon, started.run))
+        started = PortalWork(work, self.call_soon)
+        self.call_soon(partial(self._tasks.start_soon, started.run))
         return started
 
-    def _call_soon(self, callback: Callable[[], object]) -> None:
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """Calls a function there, which must not raise, without waiting for that."""
         # In the context of this thread: the caller's may say that it runs trio.
         self._loop.call_soon_threadsafe(callback, context=self._context)
 

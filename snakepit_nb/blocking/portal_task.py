@@ -77,7 +77,7 @@ async def awaited(work: Callable[[], Awaitable[T]]) -> T:
 
     Cancelling cancels the work and waits for its end.
     """
-    bell = _Bell()
+    bell = Bell()
     task = PortalTask(work)
     task.ended.add_done_callback(lambda _: bell.ring())
     try:
@@ -96,7 +96,7 @@ async def handed_over(
 
     Closing it cancels the work and waits for its end.
     """
-    bell = _Bell()
+    bell = Bell()
     pieces: deque[T] = deque()
 
     async def put(piece: T) -> None:
@@ -118,14 +118,14 @@ async def handed_over(
         await _cancelled(task, bell)
 
 
-async def _cancelled(task: PortalTask[T], bell: "_Bell") -> None:
+async def _cancelled(task: PortalTask[T], bell: "Bell") -> None:
     task.cancel()
     with anyio.CancelScope(shield=True):
         while not task.ended.done():
             await bell.rung()
 
 
-class _Bell:
+class Bell:
     """Wakes one task of the loop on which it was made, from any thread."""
 
     def __init__(self) -> None:
@@ -136,10 +136,12 @@ class _Bell:
         self._event = anyio.Event()
 
     def ring(self) -> None:
+        """Wakes it; rings that it has not heard yet count as one."""
         with contextlib.suppress(RuntimeError):  # that loop has ended
             self._call_soon(self._set)
 
     async def rung(self) -> None:
+        """Waits for the next ring."""
         await self._event.wait()
         self._event = anyio.Event()
 

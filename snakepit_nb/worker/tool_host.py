@@ -10,7 +10,9 @@ import cloudpickle
 from snakepit_nb.calls import ToolSpec
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.settings import AdapterSource
+from snakepit_nb.wire.function_calls import RESERVED_PREFIX
 
+from .functions import run_functions
 from .tools import BoundTool, bind_tools
 
 
@@ -22,6 +24,8 @@ class ToolHost:
         self._tools: dict[str, BoundTool] = {}
         for adapter in self._adapters:
             for name, bound in bind_tools(adapter).items():
+                if name.startswith(RESERVED_PREFIX):
+                    raise UsageError(f"tool {name!r}: names that begin so are reserved: rename it.")
                 if name in self._tools:
                     raise UsageError(f"Two adapters offer a tool {name!r}: rename one of them.")
                 self._tools[name] = bound
@@ -32,16 +36,17 @@ class ToolHost:
         return tuple(bound.spec for bound in self._tools.values())
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> object:
-        """Runs a tool and returns its value.
+        """Runs a tool, or the functions that a reserved one brings, and returns its value.
 
         Raises:
             UsageError: no such tool, it streams, or an argument does not fit.
         """
+        if name.startswith(RESERVED_PREFIX):
+            return await run_functions(name, arguments, _called, hide_file=__file__)
         bound = self._find(name, arguments)
         if bound.spec.supports_streaming:
             raise UsageError(f"tool {name!r} streams: use `stream` in place of `call`.")
-        value = bound.method(**arguments)
-        return await value if inspect.isawaitable(value) else value
+        return await _called(bound.method, **arguments)
 
     async def stream(
         self,
@@ -84,6 +89,13 @@ class ToolHost:
             raise UsageError(f"There is no tool {name!r}: {nearest(name, self._tools)}")
         bound.check(arguments)
         return bound
+
+
+async def _called(
+    function: Callable[..., Any], /, *arguments: object, **keywords: object
+) -> object:
+    value = function(*arguments, **keywords)
+    return await value if inspect.isawaitable(value) else value
 
 
 async def _put(put: Callable[[Any], Awaitable[None] | None], item: object) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from snakepit_nb.errors import UsageError
 from snakepit_nb.settings import AdapterSource
+from snakepit_nb.wire.function_calls import SUBMIT, read_outcome
 from snakepit_nb.worker import Adapter, tool
 from snakepit_nb.worker.tool_host import ToolHost, load_adapter
 
@@ -92,6 +93,26 @@ async def test_a_tool_is_called_or_streamed_not_either_way() -> None:
 def test_two_adapters_cannot_offer_tools_of_the_same_name() -> None:
     with pytest.raises(UsageError, match="Two adapters offer a tool"):
         ToolHost([Tools(), Tools()])
+
+
+def test_a_tool_cannot_take_a_reserved_name() -> None:
+    class Reserved(Adapter):
+        @tool(name="snakepit.mine")
+        def mine(self) -> None:
+            raise NotImplementedError
+
+    with pytest.raises(UsageError, match="names that begin so are reserved"):
+        ToolHost([Reserved()])
+
+
+async def test_functions_that_are_sent_run_beside_the_tools() -> None:
+    host = ToolHost([Tools()])
+    pickled = cloudpickle.dumps((pow, (2, 3), {}))
+
+    assert read_outcome(await host.call(SUBMIT, {"call": pickled}), trust_results=False) == (8, "")
+    assert {spec.name for spec in host.specs} == {"plain", "awaiting", "items", "async_items"}
+    with pytest.raises(UsageError, match=r"no tool 'snakepit\.other'"):
+        await host.call("snakepit.other", {})
 
 
 def test_closing_closes_the_adapters_that_can_be_closed() -> None:

@@ -1,0 +1,200 @@
+"""Feeds functions to a pool as it has room for them; what exceeds that waits here, without bound.
+
+Any thread appends; a few runners on the portal thread take from it, each one call at a time.
+"""
+
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from snakepit_nb.calls import ToolCall
+from snakepit_nb.errors import PoolClosedError, PoolSaturatedError, SnakepitError
+from snakepit_nb.identifiers import CallId, CorrelationId
+from snakepit_nb.pool.pool import Pool
+from snakepit_nb.settings import PoolSettings
+
+from .call_future import CallFuture
+from .opening import open_process_pool
+from .portal import portal
+
+T = TypeVar("T")
+
+SATURATED_SECONDS = 0.05  # between two looks whether a queue that others filled has room again
+
+
+@asynccontextmanager
+async def open_fed_pool(settings: PoolSettings) -> AsyncIterator["Feed"]:
+    """Opens a pool of processes and its feed. Behind the `async with` each of its futures is done.
+
+    The runners outlive the pool, to hand on how it ended what still ran.
+    """
+    async with anyio.create_task_group() as runners, open_process_pool(settings) as pool:
+        feed = Feed(pool, runners)
+        try:
+            yield feed
+        finally:
+            feed.close()
+
+
+@dataclass(slots=True, eq=False)
+class Fed(Generic[T]):
+    """A call from its submission to its end."""
+
+    call_id: CallId
+    call: ToolCall | None
+    """None once it is done: a future that is kept must not keep its arguments."""
+    read: Callable[[Any], Awaitable[T]]
+    future: CallFuture[T]
+    scope: anyio.CancelScope | None = None
+
+    def let_go(self, future: Future[T]) -> None:
+        """Tells who waits for a cancelled future, and ends its call; called once it is done."""
+        self.call = None
+        if future.cancelled():
+            future.set_running_or_notify_cancel()
+            if self.scope is not None:  # else its runner looks before it begins
+                portal().call_soon(self.scope.cancel)
+
+
+class Feed:
+    """The functions of one pool that wait or run. Made by `open_fed_pool`."""
+
+    def __init__(self, pool: Pool, runners: TaskGroup) -> None:
+        self.pool = pool
+        self._tasks = runners
+        self._lock = threading.Lock()
+        self._waiting: deque[Fed[Any]] = deque()
+        self._in_flight: dict[CallId, Fed[Any]] = {}
+        self._runners = 0
+        self._needs_no_wake = False
+        self._refusal = ""
+        self._rested: anyio.Event | None = None
+        self.resize(pool.settings.workers)
+
+    def submit(
+        self, call: ToolCall, what: str, read: Callable[[Any], Awaitable[T]]
+    ) -> CallFuture[T]:
+        """Lets a call run when its turn comes; `read` makes the future's value of the tool's.
+
+        From any thread; it never blocks.
+
+        Raises:
+            PoolClosedError: the pool is stopped, or takes no more.
+        """
+        runs_now = partial(self._runs, call.call_id)
+        future: CallFuture[T] = CallFuture(what, call.correlation_id, runs_now)
+        fed = Fed(call.call_id, call, read, future)
+        future.add_done_callback(fed.let_go)
+        with self._lock:
+            self.check_open(call.correlation_id)
+            # In this order, lest an interrupt in between leaves a call that nobody is woken for.
+            if not self._needs_no_wake:
+                portal().call_soon(self._start_runners)
+                self._needs_no_wake = True
+            self._waiting.append(fed)
+        return future
+
+    def check_open(self, correlation_id: CorrelationId | None = None) -> None:
+        """Raises PoolClosedError if it takes no more."""
+        if self._refusal:
+            raise PoolClosedError(self._refusal, correlation_id=correlation_id)
+
+    def refuse(self, because: str) -> None:
+        """Takes no more; what is here goes on. From any thread; the last reason stands."""
+        with self._lock:
+            self._refusal = f"Pool {self.pool.settings.name!r} {because}"
+
+    # All below belongs to the portal thread.
+
+    def resize(self, workers: int) -> None:
+        """Keeps so many workers busy, with a few calls ahead, but most of the pool's queue free."""
+        capacity = workers * self.pool.settings.capacity
+        self._window = min(2 * capacity + 2, max(capacity, self.pool.settings.queue_size // 2))
+        self._start_runners()
+
+    async def wait_idle(self) -> None:
+        """Returns when all that was submitted is done."""
+        while self._runners or self._waiting:
+            self._rested = self._rested or anyio.Event()
+            await self._rested.wait()
+
+    def cancel_waiting(self) -> None:
+        """Cancels what no worker has begun, also what waits in the pool's own queue."""
+        begun = self._begun()
+        for fed in (*self._waiting, *self._in_flight.values()):
+            if fed.call_id not in begun:
+                fed.future.cancel()
+
+    def close(self) -> None:
+        """Takes no more and ends what waits here; what runs is ended by the pool."""
+        self.refuse("is stopped. Start it again: %snakepit start.")
+        for fed in tuple(self._waiting):
+            _fail(fed, PoolClosedError(self._refusal, correlation_id=fed.future.correlation_id))
+
+    def _begun(self) -> set[CallId]:
+        return {call.call_id for worker in self.pool.snapshot().workers for call in worker.calls}
+
+    def _runs(self, call_id: CallId) -> bool:
+        """Tells, on any thread, whether a call has a worker."""
+        return call_id in self._in_flight and call_id in portal().call(self._begun)
+
+    def _start_runners(self) -> None:
+        with self._lock:
+            missing = min(self._window - self._runners, len(self._waiting))
+            self._runners += max(0, missing)
+            self._needs_no_wake = self._runners >= self._window
+        for _ in range(missing):
+            self._tasks.start_soon(self._run_waiting)
+
+    async def _run_waiting(self) -> None:
+        while (fed := self._next()) is not None:
+            await self._run(fed)
+
+    def _next(self) -> Fed[Any] | None:
+        with self._lock:
+            if self._waiting and self._runners <= self._window:
+                return self._waiting.popleft()
+            self._runners -= 1
+            self._needs_no_wake = False
+        if not self._runners and self._rested is not None:
+            self._rested.set()
+            self._rested = None
+        return None
+
+    async def _run(self, fed: Fed[Any]) -> None:
+        self._in_flight[fed.call_id] = fed
+        try:
+            with anyio.CancelScope() as fed.scope:
+                call = fed.call
+                if call is not None:  # else it was cancelled while it waited
+                    value = await fed.read(await self._call(call))
+                    with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants it
+                        fed.future.set_result(value)
+        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+            _fail(fed, error)
+        finally:
+            del self._in_flight[fed.call_id]
+            if not fed.future.done():
+                _fail(fed, PoolClosedError(f"Pool {self.pool.settings.name!r} broke down."))
+
+    async def _call(self, call: ToolCall) -> object:
+        while True:
+            try:
+                return (await self.pool.call(call, timeout=None, is_patient=True)).value
+            except PoolSaturatedError:
+                await anyio.sleep(SATURATED_SECONDS)
+
+
+def _fail(fed: Fed[Any], error: Exception) -> None:
+    if isinstance(error, SnakepitError):
+        error.__traceback__ = None  # it tells all itself, and the way to it holds the arguments
+    with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants it
+        fed.future.set_exception(error)

@@ -1,0 +1,138 @@
+"""Calls of functions: pickled at once, in the caller's thread; read on the portal's."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+import cloudpickle
+
+from snakepit_nb.calls import ToolCall
+from snakepit_nb.errors import SnakepitError, UsageError
+from snakepit_nb.identifiers import CorrelationId
+from snakepit_nb.wire.failures import decode_failure
+from snakepit_nb.wire.function_calls import MAP, SUBMIT, function_parameters, read_outcome
+
+from .call_future import CallFuture
+from .feed import Feed
+from .new_call import chosen_correlation_id, new_call_id
+
+T = TypeVar("T")
+
+Arguments = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkOutcome:
+    """What a chunk of a map came to: its values, up to the first that failed."""
+
+    values: Sequence[Any]
+    error: SnakepitError | None
+
+
+def submit_function(
+    feed: Feed, function: Callable[..., T], arguments: Arguments, keywords: Mapping[str, Any]
+) -> CallFuture[T]:
+    """Lets a function run in a worker.
+
+    Raises:
+        UsageError: it, or an argument, cannot be pickled; the message names which.
+        PoolClosedError: the pool takes no more.
+    """
+    trust_results = feed.pool.settings.trust_results
+    pickled = _pickled((function, arguments, keywords), _parts(function, arguments, keywords))
+    call = ToolCall(
+        call_id=new_call_id(),
+        correlation_id=chosen_correlation_id(None),
+        tool_name=SUBMIT,
+        parameters=function_parameters(call=pickled, trust_results=trust_results),
+    )
+    return feed.submit(call, _name(function), partial(_read_value, trust_results=trust_results))
+
+
+def chunk_submitter(
+    feed: Feed, function: Callable[..., Any]
+) -> Callable[[Sequence[Arguments]], CallFuture[ChunkOutcome]]:
+    """Returns what lets a function run in a worker for a chunk of arguments, all under one id.
+
+    Raises:
+        UsageError: the function cannot be pickled. What is returned raises it for arguments.
+        PoolClosedError: the pool takes no more; here, or in what is returned.
+    """
+    feed.check_open()
+    trust_results = feed.pool.settings.trust_results
+    name = _name(function)
+    pickled = _pickled(function, _parts(function))
+    correlation_id = chosen_correlation_id(None)
+    read = partial(_read_chunk, correlation_id=correlation_id, trust_results=trust_results)
+
+    def submit(chunk: Sequence[Arguments]) -> CallFuture[ChunkOutcome]:
+        items = _pickled(chunk, (part for item in chunk for part in _parts(function, item)))
+        call = ToolCall(
+            call_id=new_call_id(),
+            correlation_id=correlation_id,
+            tool_name=MAP,
+            parameters=function_parameters(
+                function=pickled, items=items, trust_results=trust_results
+            ),
+        )
+        return feed.submit(call, name, read)
+
+    return submit
+
+
+async def _read_value(outcome: object, *, trust_results: bool) -> Any:
+    value, _ = await _read(outcome, trust_results=trust_results)
+    return value
+
+
+async def _read_chunk(
+    outcome: object, *, correlation_id: CorrelationId, trust_results: bool
+) -> ChunkOutcome:
+    values, failure = await _read(outcome, trust_results=trust_results)
+    error = decode_failure(failure, correlation_id=correlation_id) if failure else None
+    return ChunkOutcome(values=values, error=error)
+
+
+async def _read(outcome: object, *, trust_results: bool) -> tuple[Any, str]:
+    read = partial(read_outcome, outcome, trust_results=trust_results)
+    if isinstance(outcome, bytes):
+        return read()
+    return await anyio.to_thread.run_sync(read)  # a pickle may run code, for as long as it likes
+
+
+def _pickled(value: object, parts: Iterable[tuple[str, object]]) -> bytes:
+    """Pickles a value, or names the first of its parts that cannot be."""
+    try:
+        pickled: bytes = cloudpickle.dumps(value)
+    except Exception as error:  # noqa: BLE001 (users' classes raise anything when pickled)
+        name = next((name for name, part in parts if not _can_be_pickled(part)), "a part of it")
+        raise UsageError(f"{name} cannot be sent to a worker: {error}") from None
+    return pickled
+
+
+def _can_be_pickled(value: object) -> bool:
+    try:
+        cloudpickle.dumps(value)
+    except Exception:  # noqa: BLE001 (as above)
+        return False
+    return True
+
+
+def _parts(
+    function: Callable[..., Any],
+    arguments: Arguments = (),
+    keywords: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[str, object]]:
+    """Names what makes up a call, for the error."""
+    name = _name(function)
+    yield f"The function {name}", function
+    for number, argument in enumerate(arguments, start=1):
+        yield f"Argument {number} of {name}, a `{type(argument).__qualname__}`,", argument
+    for keyword, argument in (keywords or {}).items():
+        yield f"Argument {keyword!r} of {name}, a `{type(argument).__qualname__}`,", argument
+
+
+def _name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", None) or type(function).__qualname__

@@ -1,0 +1,30 @@
+"""A cell's output where there is no notebook."""
+
+import sys
+from typing import assert_never
+
+from snakepit_nb.calls import (
+    CellError,
+    CellEvent,
+    ClearOutput,
+    Display,
+    ExecuteResult,
+    StreamText,
+)
+
+
+def print_event(event: CellEvent) -> None:
+    """Prints text, and the plain form of displays."""
+    match event:
+        case StreamText():
+            stream = sys.stderr if event.name == "stderr" else sys.stdout
+            stream.write(event.text)
+            stream.flush()
+        case Display() | ExecuteResult():
+            print(event.data.get("text/plain", ""))
+        case CellError():
+            print("\n".join(event.traceback), file=sys.stderr)
+        case ClearOutput():
+            pass  # what is printed stays
+        case _:
+            assert_never(event)

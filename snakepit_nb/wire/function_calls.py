@@ -1,0 +1,79 @@
+"""Functions on their way to a worker, and what they come to on the way back.
+
+A function travels as the call of a tool of a reserved name, in pickles. What it returns comes back
+by the codec; as a pickle only where the codec does not carry it and the kernel said that it trusts
+its workers. A kernel that did not say so unpickles nothing, whatever it is sent.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import cloudpickle
+
+from snakepit_nb.errors import UnsendableResultError, ValueEncodingError
+
+from .values import decode_value, encode_value
+
+RESERVED_PREFIX = "snakepit."
+"""No user's tool has a name that begins so."""
+SUBMIT = "snakepit.submit"
+"""Runs one function. Parameter: CALL."""
+MAP = "snakepit.map"
+"""Runs one function for each tuple of arguments in a list. Parameters: FUNCTION, ITEMS."""
+
+CALL = "call"
+FUNCTION = "function"
+ITEMS = "items"
+TRUST_RESULTS = "trust_results"
+
+_ENCODED = "encoded"
+_PICKLED = "pickled"
+_FAILURE = "failure"
+
+
+def function_parameters(*, trust_results: bool, **pickles: bytes) -> dict[str, object]:
+    """Makes the parameters of a call of functions."""
+    return {**pickles, TRUST_RESULTS: True} if trust_results else {**pickles}
+
+
+def write_outcome(value: object, parameters: Mapping[str, object], *, failure: str = "") -> object:
+    """Writes what a call of functions came to: its value, and for MAP what ended it early.
+
+    Raises:
+        UnsendableResultError: the value has a type that does not travel.
+    """
+    try:
+        encoded = encode_value(value)
+    except ValueEncodingError as error:
+        return {_PICKLED: _pickled(value, error, parameters), _FAILURE: failure}
+    return {_ENCODED: encoded, _FAILURE: failure} if failure else encoded
+
+
+def read_outcome(outcome: object, *, trust_results: bool) -> tuple[Any, str]:
+    """Reads the value, and the failure that ended a MAP early, else an empty text.
+
+    Raises:
+        ValueEncodingError: it cannot be read, or is a pickle that nobody asked for.
+    """
+    match outcome:
+        case bytes():
+            return decode_value(outcome), ""
+        case {"encoded": bytes() as encoded, "failure": str() as failure}:
+            return decode_value(encoded), failure
+        case {"pickled": bytes() as pickled, "failure": str() as failure} if trust_results:
+            return cloudpickle.loads(pickled), failure
+        case _:
+            raise ValueEncodingError("What the worker sent is not the outcome of a function.")
+
+
+def _pickled(value: object, error: ValueEncodingError, parameters: Mapping[str, object]) -> bytes:
+    if not parameters.get(TRUST_RESULTS):
+        raise UnsendableResultError(
+            f"{error.message} Return something else, or let the kernel unpickle what its workers "
+            "send: start the pool with trust_results=True."
+        ) from None
+    try:
+        pickled: bytes = cloudpickle.dumps(value)
+    except Exception as refusal:  # noqa: BLE001 (users' classes raise anything when pickled)
+        raise UnsendableResultError(f"{error.message} Nor can it be pickled: {refusal}") from None
+    return pickled

@@ -1,0 +1,64 @@
+"""Runs the functions that `submit` and `map` send."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import cloudpickle
+
+from snakepit_nb.errors import UnsendableResultError, UsageError
+from snakepit_nb.wire.failures import encode_failure
+from snakepit_nb.wire.function_calls import CALL, FUNCTION, ITEMS, MAP, SUBMIT, write_outcome
+
+Called = Callable[..., Awaitable[object]]
+
+
+async def run_functions(
+    name: str, parameters: Mapping[str, object], called: Called, *, hide_file: str
+) -> object:
+    """Runs what a reserved tool's parameters hold; `called` calls one function, or awaits it.
+
+    It is the last frame above the user's own, and `hide_file` is where it stands.
+
+    Raises:
+        UsageError: there is no such reserved tool.
+        UnsendableResultError: the value has a type that does not travel.
+    """
+    if name == SUBMIT:
+        function, arguments, keywords = await _loaded(parameters[CALL], called)
+        return write_outcome(await called(function, *arguments, **keywords), parameters)
+    if name == MAP:
+        return await _map(parameters, called, hide_file)
+    raise UsageError(f"There is no tool {name!r}, and its name is reserved.")
+
+
+async def _map(parameters: Mapping[str, object], called: Called, hide_file: str) -> object:
+    function = await _loaded(parameters[FUNCTION], called)
+    values: list[object] = []
+    failure = ""
+    for arguments in await _loaded(parameters[ITEMS], called):
+        try:
+            values.append(await called(function, *arguments))
+        except Exception as error:  # noqa: BLE001 (told behind the values before it)
+            failure = encode_failure(error, tool_name=MAP, hide_file=hide_file)
+            break
+    try:
+        return write_outcome(values, parameters, failure=failure)
+    except UnsendableResultError as error:
+        return _up_to_unsendable(values, parameters, error)
+
+
+def _up_to_unsendable(
+    values: list[object], parameters: Mapping[str, object], error: UnsendableResultError
+) -> object:
+    """Writes the values that stand before the first that cannot be sent, and why that cannot."""
+    for number, value in enumerate(values):
+        try:
+            write_outcome(value, parameters)
+        except UnsendableResultError as refusal:
+            failure = encode_failure(refusal, tool_name=MAP)
+            return write_outcome(values[:number], parameters, failure=failure)
+    raise error  # each can be sent, but not all together: they are nested too deep
+
+
+async def _loaded(pickled: object, called: Called) -> Any:  # noqa: ANN401 (a function, and its arguments)
+    return await called(cloudpickle.loads, pickled)

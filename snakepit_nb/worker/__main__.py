@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 
 from snakepit_nb.errors import SnakepitError
+from snakepit_nb.settings import Profile
 from snakepit_nb.telemetry.correlation import label_log_records
 from snakepit_nb.wire.handshake import (
     Announcement,
@@ -26,6 +27,8 @@ from .cell_service import CellService
 from .grpc_server import open_server
 from .main_thread import MainThread
 from .parent_watch import watch_parent
+from .runner import Runner
+from .threads import Threads
 from .tool_host import ToolHost, load_adapter
 from .tool_service import ToolService
 
@@ -46,24 +49,25 @@ def main() -> None:
         parent = _keep_stdin_to_ourselves()
         verify_private_directory(Path(introduction.socket_path).parent)
         sys.path[:] = dict.fromkeys((*introduction.sys_path, *sys.path))  # `--env PYTHONPATH` too
-        host = ToolHost(load_adapter(source) for source in introduction.adapters)
+        host = ToolHost(map(load_adapter, introduction.adapters), introduction.profile)
     except SnakepitError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     _serve(introduction, host, announce=announce, parent=parent)
 
 
 def _serve(introduction: Introduction, host: ToolHost, *, announce: int, parent: int) -> None:
-    main_thread = MainThread()
+    threads = introduction.threads if introduction.profile is Profile.THREAD else None
+    runner = MainThread() if threads is None else Threads(threads)
     stopped = threading.Event()
     serving = threading.Thread(
         target=anyio.run,
-        args=(partial(_serve_grpc, introduction, host, main_thread, announce, stopped),),
+        args=(partial(_serve_grpc, introduction, host, runner, announce, stopped),),
         name="grpc",
         daemon=True,
     )
     serving.start()
-    watch_parent(parent, main_thread.stop, stopped)
-    main_thread.serve()
+    watch_parent(parent, runner.stop, stopped)
+    runner.serve()
     host.close()
     stopped.set()
     serving.join()
@@ -72,23 +76,24 @@ def _serve(introduction: Introduction, host: ToolHost, *, announce: int, parent:
 async def _serve_grpc(
     introduction: Introduction,
     host: ToolHost,
-    main_thread: MainThread,
+    runner: Runner,
     announce: int,
     stopped: threading.Event,
 ) -> None:
-    main_thread.attach()
-    cells = CellService(main_thread)
+    runner.attach()
+    cells = CellService(runner)
     async with open_server(
         socket_path=introduction.socket_path,
         token=introduction.token,
         message_bytes=introduction.message_bytes,
-        tools=ToolService(host, main_thread, cells.forget),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+        tools=ToolService(host, runner, cells.forget),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
         cells=cells,
     ):
         announcement = Announcement(
             pid=os.getpid(),
             address=f"unix:{introduction.socket_path}",
             nonce=introduction.nonce,
+            capacity=runner.capacity,
             python=platform.python_version(),
         )
         os.write(announce, write_announcement(announcement))

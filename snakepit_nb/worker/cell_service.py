@@ -1,6 +1,7 @@
 """The worker's end of `snakepit.cells.v1.CellService`: one stream for each cell."""
 
 import secrets
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,8 +18,8 @@ from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 
 from .context import CallContext, serving
-from .main_thread import CallEndedError, MainThread, Running
 from .outbox import Outbox
+from .runner import CallEndedError, Place, Runner, Running
 from .tool_service import correlation_header
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
@@ -29,10 +30,11 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run t
 
 
 class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
-    """Runs cells on the main thread. IPython is imported by the first one."""
+    """Runs cells on the threads of their sessions. IPython is imported by the first one."""
 
-    def __init__(self, main_thread: MainThread) -> None:
-        self._main_thread = main_thread
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._making_host = threading.Lock()
         self._host: Any = None
 
     async def RunCell(  # type: ignore[override]  # it writes
@@ -41,12 +43,21 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Runs one cell and sends what it shows, then its reply."""
         cell = read_cell(request, correlation_header(context))
         outbox: Outbox[CellEvent] = Outbox(
-            self._main_thread.call_serving,
+            self._runner.call_serving,
             limit=OUTBOX_CHARACTERS,
-            shield=self._main_thread.uninterrupted,
+            shield=self._runner.uninterrupted,
         )
-        work = partial(self._run_here, cell, partial(read_inputs, request), outbox)
-        async with self._main_thread.running(cell.call_id, work, outbox.close) as running:
+        serves = CallContext(
+            call_id=cell.call_id, correlation_id=cell.correlation_id, session_id=cell.session_id
+        )
+        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves)
+        async with self._runner.running(
+            cell.call_id,
+            work,
+            outbox.close,
+            where=cell.session_id or Place.FRESH_THREAD,
+            cancellation=serves.cancellation,
+        ) as running:
             try:
                 await _send_events(outbox, context)
             finally:
@@ -57,14 +68,14 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self, request: cells.InterruptRequest, _: Context
     ) -> cells.InterruptResponse:
         """Interrupts a cell; it still replies."""
-        self._main_thread.interrupt(CallId(request.call_id))
+        self._runner.interrupt(CallId(request.call_id))
         return cells.InterruptResponse()
 
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: Context
     ) -> cells.WaitStoppedResponse:
-        """Answers when the main thread does not run the given call any more."""
-        await self._main_thread.wait_ended(CallId(request.call_id))
+        """Answers when the worker does not run the given call any more."""
+        await self._runner.wait_ended(CallId(request.call_id))
         return cells.WaitStoppedResponse()
 
     async def forget(self, session_id: SessionId) -> bool:
@@ -75,31 +86,38 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
 
         if self._host is None:
             return False
-        return await self._main_thread.run(CallId(secrets.token_hex(8)), forget_here)
+        call_id = CallId(secrets.token_hex(8))
+        freed = await self._runner.run(call_id, forget_here, where=session_id)
+        await self._runner.end_session(session_id)
+        return freed
 
     async def _run_here(
-        self, cell: CellCall, inputs: Callable[[], dict[str, object]], outbox: Outbox[CellEvent]
+        self,
+        cell: CellCall,
+        inputs: Callable[[], dict[str, object]],
+        outbox: Outbox[CellEvent],
+        serves: CallContext,
     ) -> CellReply:
-        """Runs a cell on the main thread."""
-        context = CallContext(
-            call_id=cell.call_id,
-            correlation_id=cell.correlation_id,
-            session_id=cell.session_id,
-        )
+        """Runs a cell on its thread."""
 
         def put(event: CellEvent) -> None:
             outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
 
-        with serving(context):
+        with serving(serves):
             reply: CellReply = await self._cell_host().run(cell, inputs, put)
             return reply
 
     def _cell_host(self) -> Any:  # noqa: ANN401 (its class brings IPython)
         if self._host is None:
+            with self._making_host:
+                self._make_host()
+        return self._host
+
+    def _make_host(self) -> None:
+        if self._host is None:  # no other thread has made it meanwhile
             from .cells.cell_host import CellHost  # noqa: PLC0415 (only cells need IPython)
 
-            self._host = CellHost(self._main_thread)
-        return self._host
+            self._host = CellHost(self._runner)
 
 
 def _reply_of(cell: CellCall, running: Running[CellReply]) -> CellReply:

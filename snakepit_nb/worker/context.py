@@ -9,6 +9,15 @@ from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
 from snakepit_nb.telemetry.correlation import correlation
 
 
+class Cancellation:
+    """Whether a call has been interrupted; it stays so after the call's end."""
+
+    __slots__ = ("requested",)
+
+    def __init__(self) -> None:
+        self.requested = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallContext:
     """What user code may know of the call that it serves."""
@@ -18,6 +27,12 @@ class CallContext:
     session_id: SessionId | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The whole metadata of the request."""
+    cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Tells whether nobody waits for the call any more: plain code in a thread should end."""
+        return self.cancellation.requested
 
 
 _current: ContextVar[CallContext | None] = ContextVar("snakepit_call", default=None)

@@ -1,9 +1,10 @@
-"""What the main thread puts out and the serving thread sends: bounded, so that a flood waits."""
+"""What calls put out and the serving thread sends: bounded, so that a flood waits."""
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Generic, TypeVar
 
 import anyio
@@ -31,6 +32,7 @@ class Outbox(Generic[T]):
         self._is_announced = False
         self._is_closed = False
         self._closed = anyio.Event()
+        self._tell_room: Callable[[], object] | None = None
 
     def put(self, item: T, weight: int = 1) -> None:
         """Adds an item; waits while the outbox is full. After `close` the item is dropped."""
@@ -41,8 +43,20 @@ class Outbox(Generic[T]):
         """Takes no more items; `take` still returns those that are in. For the serving thread."""
         with self._changed:
             self._is_closed = True
-            self._changed.notify_all()
+            self._notify()
         self._announce()
+
+    async def wait_room(self, call_soon: Callable[[Callable[[], object]], object]) -> None:
+        """Waits until `put` would not; for the only one who puts in, on a loop that must go on.
+
+        `call_soon` calls back on that loop, from any thread.
+        """
+        with self._changed:
+            if self._weight < self._limit or self._is_closed:
+                return
+            room = anyio.Event()
+            self._tell_room = partial(call_soon, room.set)
+        await room.wait()
 
     async def wait_closed(self) -> None:
         """Returns once `close` was called."""
@@ -67,8 +81,14 @@ class Outbox(Generic[T]):
             self._items.clear()
             self._weight = 0
             self._is_announced = False
-            self._changed.notify_all()
+            self._notify()
             return items
+
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        if self._tell_room is not None:
+            self._tell_room()
+            self._tell_room = None
 
     def _put(self, item: T, weight: int) -> None:
         with self._changed:

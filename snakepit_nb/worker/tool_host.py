@@ -9,7 +9,7 @@ import cloudpickle
 
 from snakepit_nb.calls import ToolSpec
 from snakepit_nb.errors import UsageError, nearest
-from snakepit_nb.settings import AdapterSource
+from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.function_calls import RESERVED_PREFIX
 
 from .functions import run_functions
@@ -17,10 +17,16 @@ from .tools import BoundTool, bind_tools
 
 
 class ToolHost:
-    """The adapters of one worker and their tools."""
+    """The adapters of one worker and their tools.
 
-    def __init__(self, adapters: Iterable[object]) -> None:
+    Raises:
+        UsageError: two tools have one name, or the profile asks more of an adapter than it offers.
+    """
+
+    def __init__(self, adapters: Iterable[object], profile: Profile = Profile.PROCESS) -> None:
         self._adapters = tuple(adapters)
+        if profile is Profile.THREAD:
+            _require_thread_safe(self._adapters)
         self._tools: dict[str, BoundTool] = {}
         for adapter in self._adapters:
             for name, bound in bind_tools(adapter).items():
@@ -34,6 +40,11 @@ class ToolHost:
     def specs(self) -> tuple[ToolSpec, ...]:
         """What the worker offers."""
         return tuple(bound.spec for bound in self._tools.values())
+
+    def awaits(self, name: str) -> bool:
+        """Tells whether a tool awaits, and so can share a loop with others."""
+        bound = self._tools.get(name)
+        return bound is not None and bound.awaits
 
     async def call(self, name: str, arguments: Mapping[str, object]) -> object:
         """Runs a tool, or the functions that a reserved one brings, and returns its value.
@@ -96,6 +107,17 @@ async def _called(
 ) -> object:
     value = function(*arguments, **keywords)
     return await value if inspect.isawaitable(value) else value
+
+
+def _require_thread_safe(adapters: Iterable[object]) -> None:
+    classes = {type(adapter): None for adapter in adapters}
+    unsafe = [cls.__qualname__ for cls in classes if not getattr(cls, "thread_safe", False)]
+    if unsafe:
+        raise UsageError(
+            f"adapters {', '.join(unsafe)}: a worker of the thread profile runs their tools at "
+            "the same time. Where they can stand that, write `thread_safe = True` in the class; "
+            "otherwise start the pool with --profile process."
+        )
 
 
 async def _put(put: Callable[[Any], Awaitable[None] | None], item: object) -> None:

@@ -23,8 +23,8 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
-from .main_thread import CallEndedError, MainThread
 from .outbox import Outbox
+from .runner import CallEndedError, Place, Runner
 from .tool_host import ToolHost
 
 CHUNKS_AHEAD = 64  # how far a tool may run ahead of who reads its stream
@@ -34,16 +34,16 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run t
 
 
 class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
-    """Runs the tools of one host on the main thread."""
+    """Runs the tools of one host where its runner has room."""
 
     def __init__(
         self,
         host: ToolHost,
-        main_thread: MainThread,
+        runner: Runner,
         forget_session: Callable[[SessionId], Awaitable[bool]],
     ) -> None:
         self._host = host
-        self._main_thread = main_thread
+        self._runner = runner
         self._forget_session = forget_session
 
     async def Ping(self, request: bridge.PingRequest, _: Context) -> bridge.PingResponse:
@@ -75,7 +75,8 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         try:
             call = read_call(request, correlation_header(context))
             begun = time.monotonic()
-            value = await self._run(call, partial(self._host.call, call.tool_name, call.parameters))
+            work = partial(self._host.call, call.tool_name, call.parameters)
+            value = await self._run(_context_of(call), work, self._where(call))
             result = ToolResult(value=value, seconds=time.monotonic() - begun)
             with _naming_result_of(call.tool_name):
                 return write_result(result)
@@ -98,17 +99,19 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
     async def _stream(self, call: ToolCall, context: Context) -> None:
         outbox: Outbox[Any] = Outbox(
-            self._main_thread.call_serving,
+            self._runner.call_serving,
             limit=CHUNKS_AHEAD,
-            shield=self._main_thread.uninterrupted,
+            shield=self._runner.uninterrupted,
         )
+        serves, where = _context_of(call), self._where(call)
+        put = self._runner.putting(outbox, where, serves.cancellation)
         failure: Exception | None = None
         numbers = count(1)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_send_chunks, call.tool_name, outbox, context, numbers)
             try:
-                work = partial(self._host.stream, call.tool_name, call.parameters, outbox.put)
-                await self._run(call, work)
+                work = partial(self._host.stream, call.tool_name, call.parameters, put)
+                await self._run(serves, work, where)
             except Exception as error:  # noqa: BLE001 (raised once what came before it is sent)
                 failure = error
             finally:
@@ -118,21 +121,27 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         final = ToolChunk(number=next(numbers), data=None, is_final=True)
         await context.write(write_chunk(call.tool_name, final))
 
-    async def _run(self, call: ToolCall, work: Callable[[], Awaitable[T]]) -> T:
-        # Another host than ours may give none, and two calls must not share one.
-        call_id = call.call_id or CallId(secrets.token_hex(8))
-        serves = CallContext(
-            call_id=call_id,
-            correlation_id=call.correlation_id,
-            session_id=call.session_id,
-            metadata=call.metadata,
-        )
-
+    async def _run(self, serves: CallContext, work: Callable[[], Awaitable[T]], where: Place) -> T:
         async def served() -> T:
             with serving(serves):
                 return await work()
 
-        return await self._main_thread.run(call_id, served)
+        return await self._runner.run(
+            serves.call_id, served, where=where, cancellation=serves.cancellation
+        )
+
+    def _where(self, call: ToolCall) -> Place:
+        return Place.LOOP if self._host.awaits(call.tool_name) else Place.THREAD
+
+
+def _context_of(call: ToolCall) -> CallContext:
+    return CallContext(
+        # Another host than ours may give no id, and two calls must not share one.
+        call_id=call.call_id or CallId(secrets.token_hex(8)),
+        correlation_id=call.correlation_id,
+        session_id=call.session_id,
+        metadata=call.metadata,
+    )
 
 
 async def _send_chunks(

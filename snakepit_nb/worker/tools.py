@@ -41,6 +41,8 @@ class BoundTool:
     spec: ToolSpec
     method: Callable[..., Any]
     annotations: Mapping[str, Any]
+    awaits: bool
+    """Whether it is a coroutine function or an async generator, perhaps under decorators."""
 
     def check(self, arguments: Mapping[str, object]) -> None:
         """Checks a call's arguments against the tool's signature and annotations.
@@ -102,7 +104,13 @@ def _bind(method: Callable[..., Any], name: str, description: str) -> BoundTool:
         supports_streaming=inspect.isgeneratorfunction(method)
         or inspect.isasyncgenfunction(method),
     )
-    return BoundTool(spec=spec, method=method, annotations=annotations)
+    innermost = inspect.unwrap(method)
+    return BoundTool(
+        spec=spec,
+        method=method,
+        annotations=annotations,
+        awaits=inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost),
+    )
 
 
 def _type_name(annotation: object) -> str:

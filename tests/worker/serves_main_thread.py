@@ -16,7 +16,8 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from snakepit_nb.identifiers import CallId
-from snakepit_nb.worker.main_thread import CallEndedError, MainThread
+from snakepit_nb.worker.main_thread import MainThread
+from snakepit_nb.worker.runner import CallEndedError
 
 main_thread = MainThread()
 

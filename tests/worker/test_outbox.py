@@ -77,6 +77,32 @@ async def test_closing_lets_go_who_waits_and_keeps_what_is_in() -> None:
         assert not await outbox.wait_filled()
 
 
+async def test_who_must_not_block_waits_for_room_on_its_own_loop() -> None:
+    outbox = open_outbox(limit=1)
+    seen: list[str] = []
+
+    async def put_all() -> None:
+        loop = asyncio.get_running_loop()
+        for number in range(3):
+            await outbox.wait_room(loop.call_soon_threadsafe)
+            outbox.put(number)
+            seen.append(f"put {number}")
+        await outbox.wait_room(loop.call_soon_threadsafe)  # nobody makes room, but it is closed
+        seen.append("closed")
+
+    putting = Thread(target=asyncio.run, args=(put_all(),))
+    putting.start()
+    with anyio.fail_after(5):
+        for number in range(2):
+            assert await outbox.take() == [number]
+        assert await outbox.wait_filled()
+    outbox.close()
+    await anyio.to_thread.run_sync(putting.join, 5)
+
+    assert seen == ["put 0", "put 1", "put 2", "closed"]
+    assert outbox.take_now() == [2]
+
+
 def open_outbox(limit: int) -> Outbox[int]:
     loop = anyio.lowlevel.current_token().native_token
     return Outbox(loop.call_soon_threadsafe, limit=limit)  # type: ignore[attr-defined]

@@ -1,15 +1,28 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import anyio
 import cloudpickle
 import pytest
 
 from snakepit_nb.errors import UsageError
-from snakepit_nb.settings import AdapterSource
+from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.function_calls import SUBMIT, read_outcome
 from snakepit_nb.worker import Adapter, tool
 from snakepit_nb.worker.tool_host import ToolHost, load_adapter
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def logged(method: Callable[P, T]) -> Callable[P, T]:
+    @wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return method(*args, **kwargs)
+
+    return call
 
 
 class Tools(Adapter):
@@ -88,6 +101,29 @@ async def test_a_tool_is_called_or_streamed_not_either_way() -> None:
         await host.stream("plain", {"number": 1}, print)
     with pytest.raises(UsageError, match="There is no tool 'plian': did you mean 'plain'"):
         await host.call("plian", {})
+
+
+def test_a_tool_awaits_also_under_a_plain_decorator() -> None:
+    class Decorated:
+        @tool
+        @logged
+        async def wrapped(self) -> None:
+            """Awaits."""
+
+    host = ToolHost([Tools(), Decorated()])
+
+    awaiting = [spec.name for spec in host.specs if host.awaits(spec.name)]
+    assert sorted(awaiting) == ["async_items", "awaiting", "wrapped"]
+    assert not host.awaits("unknown")
+
+
+def test_threads_take_only_adapters_that_say_they_are_safe() -> None:
+    class Safe(Tools):
+        thread_safe = True
+
+    ToolHost([Safe()], Profile.THREAD)
+    with pytest.raises(UsageError, match=r"^adapters Tools: .*`thread_safe = True`"):
+        ToolHost([Tools()], Profile.THREAD)
 
 
 def test_two_adapters_cannot_offer_tools_of_the_same_name() -> None:

@@ -13,10 +13,10 @@ import grpc
 import grpc.aio
 import pytest
 
-from snakepit_nb.calls import ToolCall
+from snakepit_nb.calls import CellCall, CellEvent, Display, ToolCall
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
 from snakepit_nb.errors import WorkerError
-from snakepit_nb.identifiers import TOKEN_HEADER, CallId, CorrelationId, WorkerId
+from snakepit_nb.identifiers import TOKEN_HEADER, CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import LaunchSpec
 from snakepit_nb.launch.subprocess_launcher import SubprocessLauncher, open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
@@ -145,6 +145,28 @@ async def test_a_wrong_token_is_told_as_such(worker: SubprocessWorker) -> None:
     ) as channel:
         with pytest.raises(WorkerError, match="UNAUTHENTICATED"):
             await channel.tools()
+
+
+async def test_every_session_shows_the_figures_that_it_draws(channel: GrpcChannel) -> None:
+    pytest.importorskip("matplotlib")
+    events: list[CellEvent] = []
+
+    async def put(event: CellEvent) -> None:
+        events.append(event)
+
+    for session in ("first", "second"):
+        cell = CellCall(
+            call_id=CallId(f"cell-{session}"),
+            correlation_id=CorrelationId("sp-0"),
+            session_id=SessionId(session),
+            code="import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])",
+        )
+        await channel.run_cell(cell, put)
+
+    assert ["image/png" in event.data for event in events if isinstance(event, Display)] == [
+        True,
+        True,
+    ]
 
 
 async def test_a_worker_ends_when_its_stdin_ends(launcher: SubprocessLauncher) -> None:

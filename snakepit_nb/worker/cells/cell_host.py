@@ -1,58 +1,62 @@
-"""Runs cells, each in its session's shell. All of it happens on the worker's main thread."""
+"""Runs cells, each in its session's shell, on the thread that the cell's service has chosen."""
 
-import builtins
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
+from snakepit_nb.calls import CellCall, CellReply
 from snakepit_nb.identifiers import SessionId
-from snakepit_nb.worker.main_thread import MainThread
+from snakepit_nb.settings import Profile
+from snakepit_nb.worker.runner import Runner
+from snakepit_nb.worker.variables import user_names
 
-from .shell import PutEvent, ZMQInteractiveShell, discard, new_shell
-from .streams import OutputCapture
+from .alone import Alone
+from .session import Session, Surroundings
+from .shell import PutEvent, discard, new_shell
+from .side_by_side import SideBySide
 
 
 class CellHost:
     """The sessions of one worker."""
 
-    def __init__(self, main_thread: MainThread) -> None:
+    def __init__(self, runner: Runner) -> None:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-        self._main_thread = main_thread
-        self._shells: dict[SessionId, ZMQInteractiveShell] = {}
-        self._capture = OutputCapture(main_thread.uninterrupted)
-        self._capture.install()
-        self._put: PutEvent | None = None
-        self._error: CellError | None = None  # the last one, where it is not put out yet
-        self._shown_error: CellError | None = None  # the last one that was put out
+        self._runner = runner
+        self._surroundings: Surroundings = (
+            SideBySide() if runner.profile is Profile.THREAD else Alone(runner.uninterrupted)
+        )
+        self._sessions: dict[SessionId, Session] = {}
+        self._making = threading.Lock()  # IPython's lists of its shells are not made for threads
 
     async def run(
         self, cell: CellCall, inputs: Callable[[], Mapping[str, object]], put: PutEvent
     ) -> CellReply:
         """Runs one cell, puts out what it shows, and returns how it ended."""
-        shell = self._enter(cell)
-        self._put, self._error, self._shown_error = put, None, None
-        self._capture.sink = self._put_text
+        session = self._enter(cell)
+        session.showing.begin(put)
         try:
-            shell.user_ns.update(inputs())
-            result = await self._run_code(shell, cell)
-            self._capture.drain()
-            return self._reply(shell, cell, result)
+            session.shell.user_ns.update(inputs())
+            result = await self._run_code(session, cell)
+            self._surroundings.drain()
+            return _reply(session, cell, result)
         finally:
-            self._capture.sink = self._put = None
+            self._surroundings.leave()
+            session.showing.end()
             if cell.session_id is None:
-                discard(shell)
+                self._discard(session)
 
     def forget(self, session_id: SessionId) -> bool:
         """Lets a session's shell go, with its variables; tells whether there was one."""
-        shell = self._shells.pop(session_id, None)
-        if shell is not None:
-            discard(shell)
-        return shell is not None
+        session = self._sessions.pop(session_id, None)
+        if session is not None:
+            self._discard(session)
+        return session is not None
 
-    async def _run_code(self, shell: ZMQInteractiveShell, cell: CellCall) -> Any:
+    async def _run_code(self, session: Session, cell: CellCall) -> Any:
         """Runs the code as ipykernel does code that awaits; code that does not runs in one go."""
+        shell = session.shell
         preprocessing_error = None
         try:
             transformed = shell.transform_cell(cell.code)
@@ -68,21 +72,20 @@ class CellHost:
                 preprocessing_exc_tuple=preprocessing_error,
             )
         finally:
+            self._surroundings.show_figures(session)
             shell.events.trigger("post_execute")
             shell.events.trigger("post_run_cell", result)
         return result
 
-    def _enter(self, cell: CellCall) -> ZMQInteractiveShell:
-        """Makes the session's shell the one that `get_ipython` and `__main__` mean."""
-        shell = None if cell.session_id is None else self._shells.get(cell.session_id)
-        if shell is None:
-            shell = new_shell(self._put_event, lambda: self._main_thread.was_interrupted)
+    def _enter(self, cell: CellCall) -> Session:
+        """Makes the surroundings the session's, and the cell what its shell answers to."""
+        session = None if cell.session_id is None else self._sessions.get(cell.session_id)
+        if session is None:
+            session = self._new_session()
             if cell.session_id is not None:
-                self._shells[cell.session_id] = shell
-        for cls in type(shell)._walk_mro():
-            cls._instance = shell  # type: ignore[assignment]
-        sys.modules["__main__"] = shell.user_module
-        builtins.get_ipython = shell.get_ipython  # type: ignore[attr-defined]
+                self._sessions[cell.session_id] = session
+        self._surroundings.enter(session)
+        shell = session.shell
         shell.set_parent(
             {
                 "header": {"msg_id": cell.call_id, "msg_type": "execute_request"},
@@ -94,67 +97,36 @@ class CellHost:
             # Where IPython does not count a cell, it shows the number before its next one.
             ahead = 0 if cell.store_history else shell.shows_count_behind
             shell.execution_count = cell.execution_count + ahead
-        return shell
+        return session
 
-    def _put_text(self, name: str, text: str) -> None:
-        self._put_now(StreamText(name=name, text=text))
+    def _new_session(self) -> Session:
+        showing = self._surroundings.new_showing()
+        with self._making:
+            shell = new_shell(showing.event, lambda: self._runner.was_interrupted)
+        return Session(shell=shell, showing=showing)
 
-    def _put_event(self, event: CellEvent) -> None:
-        self._capture.drain()
-        if isinstance(event, CellError):
-            self._flush_error()
-            self._error = event  # the last one may be the cell's own, which the reply carries
-        else:
-            self._put_now(event)
-
-    def _put_now(self, event: CellEvent) -> None:
-        self._flush_error()
-        if self._put is not None:
-            self._put(event)
-
-    def _flush_error(self) -> None:
-        error, self._error = self._error, None
-        if error is not None and self._put is not None:
-            self._put(error)
-            self._shown_error = error
-
-    def _reply(self, shell: ZMQInteractiveShell, cell: CellCall, result: Any) -> CellReply:
-        error = self._cell_error(shell, result.error_before_exec or result.error_in_exec)
-        namespace = shell.user_ns
-        payloads: Any = shell.payload_manager
-        payload = tuple(payloads.read_payload())
-        payloads.clear_payload()
-        returns = () if error is not None else cell.returns
-        return CellReply(
-            execution_count=shell.execution_count - 1,
-            error=error,
-            returns={name: namespace[name] for name in returns if name in namespace},
-            unsent={
-                name: "the session has no variable of this name"
-                for name in returns
-                if name not in namespace
-            },
-            payload=payload,
-        )
-
-    def _cell_error(
-        self, shell: ZMQInteractiveShell, failure: BaseException | None
-    ) -> CellError | None:
-        """Returns the error that ends the cell; without a traceback where all of it is shown."""
-        last = self._error
-        if failure is not None and last is not None and (last.traceback or last.is_usage):
-            return last
-        self._flush_error()
-        if failure is not None:
-            return CellError(name=type(failure).__name__, value=_text(failure), traceback=())
-        shown = self._shown_error
-        if shown is not None and shell.failed_to_display:
-            return CellError(name=shown.name, value=shown.value, traceback=())
-        return None
+    def _discard(self, session: Session) -> None:
+        with self._making:
+            discard(session.shell)
 
 
-def _text(failure: BaseException) -> str:
-    try:
-        return str(failure)
-    except Exception:  # noqa: BLE001 (user code)
-        return ""
+def _reply(session: Session, cell: CellCall, result: Any) -> CellReply:
+    shell = session.shell
+    error = session.showing.error_of(shell, result.error_before_exec or result.error_in_exec)
+    namespace = shell.user_ns
+    payloads: Any = shell.payload_manager
+    payload = tuple(payloads.read_payload())
+    payloads.clear_payload()
+    returns = () if error is not None else cell.returns
+    return CellReply(
+        execution_count=shell.execution_count - 1,
+        error=error,
+        returns={name: namespace[name] for name in returns if name in namespace},
+        unsent={
+            name: "the session has no variable of this name"
+            for name in returns
+            if name not in namespace
+        },
+        payload=payload,
+        names=() if cell.session_id is None else user_names(namespace, shell.user_ns_hidden),
+    )

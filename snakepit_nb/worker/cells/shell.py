@@ -108,6 +108,9 @@ class ZMQInteractiveShell(KernelShell):
         """Tells whether the value of the last expression could not be formatted."""
         return bool(getattr(self, "_last_traceback_during_displayhook", False))
 
+    def init_sys_modules(self) -> None:
+        """Leaves `__main__` as it is: the cell's surroundings make it the session's."""
+
     def forget_traceback(self) -> None:
         """Does for an awaited cell what `run_cell` does at its start."""
         self._last_traceback = None

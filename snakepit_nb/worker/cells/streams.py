@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Protocol
 
 READ_SIZE = 1024 * 1024  # a pipe never holds more
 _UNBUFFERED = 2  # C's _IONBF
@@ -85,12 +86,22 @@ class OutputCapture:
             os.write(self._log_descriptor, text.encode("utf-8", "replace"))
 
 
+class TakesText(Protocol):
+    """What stands behind `sys.stdout` and `sys.stderr`."""
+
+    def write(self, name: str, text: str) -> None:
+        """Puts text of `stdout` or `stderr` out."""
+
+    def drain(self) -> None:
+        """Puts out what C code and subprocesses have written by now."""
+
+
 class CapturedStream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of a worker: what is written is on its way at once."""
 
     encoding = "UTF-8"  # as the kernel's own stream spells it
 
-    def __init__(self, capture: OutputCapture, name: str, descriptor: int) -> None:
+    def __init__(self, capture: TakesText, name: str, descriptor: int) -> None:
         self._capture = capture
         self._name = name
         self._descriptor = descriptor

@@ -1,0 +1,45 @@
+"""The surroundings of a cell that has its process for itself while it runs."""
+
+import builtins
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from .figures import bind_figures
+from .session import Session
+from .showing import Showing
+from .streams import OutputCapture
+
+
+class Alone:
+    """All output of the process is the running cell's."""
+
+    def __init__(self, uninterrupted: Callable[[], AbstractContextManager[None]]) -> None:
+        self._capture = OutputCapture(uninterrupted)
+        self._capture.install()
+        self._showing = Showing(self.drain)
+
+    def new_showing(self) -> Showing:
+        """Returns the one showing: what one session's threads show may come to another's cell."""
+        return self._showing
+
+    def enter(self, session: Session) -> None:
+        """Makes the session's shell the one that `get_ipython` and `__main__` mean."""
+        shell = session.shell
+        for cls in type(shell)._walk_mro():
+            cls._instance = shell  # type: ignore[assignment]
+        sys.modules["__main__"] = shell.user_module
+        builtins.get_ipython = shell.get_ipython  # type: ignore[attr-defined]
+        self._capture.sink = self._showing.text
+
+    def show_figures(self, session: Session) -> None:
+        """Makes the session's shell show figures by itself."""
+        bind_figures(session.shell)
+
+    def drain(self) -> None:
+        """Takes in what C code and subprocesses wrote."""
+        self._capture.drain()
+
+    def leave(self) -> None:
+        """Lets output go to the worker's log."""
+        self._capture.sink = None

@@ -1,0 +1,175 @@
+"""Threads as the places where user code runs, several calls at once.
+
+Calls that await share the main thread's loop. Calls that block have a thread each, and so have
+sessions, for their whole life: what one cell leaves on its loop goes on, and the next one finds it.
+Code that awaits is interrupted by a cancellation. Plain code cannot be interrupted: it sees
+`current_call().cancelled`, and holds its share of the capacity until it ends by itself.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from itertools import count
+from typing import TypeVar
+
+import anyio
+
+from snakepit_nb.identifiers import CallId, SessionId
+from snakepit_nb.settings import Profile
+
+from .context import Cancellation, current_call
+from .lane import Lane
+from .outbox import Outbox
+from .runner import Place, Runner, Running, Where
+
+T = TypeVar("T")
+
+
+class _SessionLane:
+    """A session's thread and whose turn on it is."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.turn = anyio.Lock()
+        self.is_ended = False
+
+
+class Threads(Runner):
+    """Runs up to `capacity` calls at once, those of one session in order."""
+
+    profile = Profile.THREAD
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self._shares = anyio.Semaphore(capacity)
+        self._lanes: set[Lane] = set()  # all but the main thread's
+        self._idle: list[Lane] = []
+        self._sessions: dict[SessionId, _SessionLane] = {}
+        self._numbers = count(1)
+
+    def serve(self) -> None:
+        """Runs calls until `stop`, and then waits for the end of plain code."""
+        super().serve()
+        for lane in tuple(self._lanes):
+            lane.clear()
+            lane.join()
+
+    def stop(self) -> None:
+        """Ends `serve`, from any thread; what awaits is cancelled."""
+        self._main.clear()
+
+    def interrupt(self, call_id: CallId) -> None:
+        """Cancels a call that awaits, and lets plain code see that nobody waits for it."""
+        call = self._calls.get(call_id)
+        if call is None:
+            return
+        call.cancellation.requested = True  # before the look, for a call that begins right now
+
+        def cancel() -> None:
+            if call.has_begun and call.task is not None:
+                call.task.cancel()
+
+        if call.loop is not None:
+            with suppress(RuntimeError):  # the thread has ended, and the call before it
+                call.loop.call_soon_threadsafe(cancel)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Tells whether the call that asks has been interrupted."""
+        return current_call().cancelled
+
+    def uninterrupted(self) -> AbstractContextManager[None]:
+        """Does nothing: only code that awaits is ever hit."""
+        return nullcontext()
+
+    def putting(
+        self, outbox: Outbox[T], where: Where, cancellation: Cancellation
+    ) -> Callable[[T], Awaitable[None] | None]:
+        """Returns how to put out: a full outbox holds up nobody else, and a generator can end."""
+
+        async def put_from_loop(item: T) -> None:
+            await outbox.wait_room(self._main.loop.call_soon_threadsafe)
+            outbox.put(item)
+
+        def put_from_thread(item: T) -> None:
+            outbox.put(item)
+            if cancellation.requested:
+                raise KeyboardInterrupt
+
+        return put_from_loop if where is Place.LOOP else put_from_thread
+
+    async def end_session(self, session_id: SessionId) -> None:
+        """Ends a session's thread, and cancels what its cells have left there."""
+        session = self._sessions.get(session_id)
+        if session is None:
+            return
+        async with session.turn:
+            if not session.is_ended:
+                session.is_ended = True
+                del self._sessions[session_id]
+                self._end_lane(session.lane)
+
+    @asynccontextmanager
+    async def _turn(self, where: Where) -> AsyncIterator[Lane]:
+        match where:
+            case Place.LOOP:
+                async with self._shares:
+                    yield self._main
+            case Place.THREAD:
+                async with self._shares:
+                    lane = self._idle.pop() if self._idle else self._new_lane("call")
+                    try:
+                        yield lane
+                    finally:
+                        self._idle.append(lane)
+            case Place.FRESH_THREAD:
+                async with self._shares:
+                    lane = self._new_lane("call")
+                    try:
+                        yield lane
+                    finally:
+                        self._end_lane(lane)
+            case session_id:
+                async with self._session_turn(session_id) as lane, self._shares:
+                    yield lane
+
+    @asynccontextmanager
+    async def _session_turn(self, session_id: SessionId) -> AsyncIterator[Lane]:
+        while True:
+            session = self._sessions.get(session_id)
+            if session is None:
+                session = _SessionLane(self._new_lane(f"session {session_id[:40]}"))
+                self._sessions[session_id] = session
+            async with session.turn:
+                if not session.is_ended:  # while this call waited for its turn
+                    yield session.lane
+                    return
+
+    def _new_lane(self, purpose: str) -> Lane:
+        lane = Lane.started(f"{purpose} ({next(self._numbers)})")
+        self._lanes.add(lane)
+        return lane
+
+    def _end_lane(self, lane: Lane) -> None:
+        self._lanes.remove(lane)
+        lane.clear()
+
+    async def _run_here(
+        self,
+        call_id: CallId,  # noqa: ARG002 (the seam's)
+        work: Callable[[], Awaitable[T]],
+        running: Running[T],
+    ) -> None:
+        running.has_begun = True
+        try:
+            if running.cancellation.requested:
+                raise KeyboardInterrupt  # noqa: TRY301 (as if it came a moment later)
+            running.value = await work()
+        except asyncio.CancelledError as cancelled:
+            running.error = KeyboardInterrupt() if running.cancellation.requested else cancelled
+        except BaseException as error:  # noqa: BLE001 (it travels to whoever waits)
+            running.error = error
+
+    def _on_sigint(self) -> None:
+        """Leaves the calls alone: a signal cannot tell which of them it means."""

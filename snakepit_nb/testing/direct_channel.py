@@ -69,7 +69,7 @@ class DirectChannel:
             with _naming(received.tool_name):
                 return read_result(write_result(ToolResult(value=value)))
 
-        run = await self._run(call.call_id, partial(_served, received, work))
+        run = await self._run(_context_of(received), work)
         if run.error is not None:
             raise _failure(run.error, call)
         return cast("ToolResult", run.value)
@@ -86,14 +86,14 @@ class DirectChannel:
             await send.send(read_chunk(chunk))
 
         work = partial(self._worker.host.stream, received.tool_name, received.parameters, put)
-        run = self._worker.start(call.call_id, partial(_served, received, work), send.close)
+        run = self._start(_context_of(received), work, send.close)
         number = 0
         try:
             async for chunk in receive:
                 number += 1
                 yield ToolChunk(number=number, data=chunk.data)
         finally:
-            run.scope.cancel()
+            run.cancel()
             receive.close()
         self._worker.check_alive()
         if run.error is not None:
@@ -109,12 +109,12 @@ class DirectChannel:
         work = partial(
             self._worker.cells.run, received, partial(read_inputs, start), send.send_nowait
         )
-        run = self._worker.start(cell.call_id, partial(_served, received, work), send.close)
+        run = self._start(_context_of(received), work, send.close, cell.session_id)
         try:
             async for event in receive:
                 await put(cast("Any", read_output(write_event(event))))
         finally:
-            run.scope.cancel()
+            run.cancel()
             receive.close()
         self._worker.check_alive()
         reply = run.value
@@ -138,28 +138,52 @@ class DirectChannel:
         async def work() -> bool:
             return self._worker.cells.forget(session_id)
 
-        return int((await self._run(CallId(secrets.token_hex(8)), work)).value)
+        run = self._worker.start(CallId(secrets.token_hex(8)), work, session_id=session_id)
+        await self._settled(run)
+        self._worker.end_session(session_id)
+        return int(run.value)
 
-    async def _run(self, call_id: CallId, work: Callable[[], Awaitable[object]]) -> Run:
-        run = self._worker.start(call_id, work)
+    async def _run(self, context: CallContext, work: Callable[[], Awaitable[object]]) -> Run:
+        run = self._start(context, work)
+        await self._settled(run)
+        return run
+
+    def _start(
+        self,
+        context: CallContext,
+        work: Callable[[], Awaitable[object]],
+        on_settled: Callable[[], object] = lambda: None,
+        session_id: SessionId | None = None,
+    ) -> Run:
+        """Starts work as a part of its call; a cell waits for the session's cells before it."""
+
+        async def served() -> object:
+            with serving(context):
+                return await work()
+
+        return self._worker.start(
+            context.call_id,
+            served,
+            on_settled,
+            session_id=session_id,
+            cancellation=context.cancellation,
+        )
+
+    async def _settled(self, run: Run) -> None:
         try:
             await run.settled.wait()
         finally:
-            run.scope.cancel()
+            run.cancel()
         self._worker.check_alive()
-        return run
 
 
-async def _served(call: ToolCall | CellCall, work: Callable[[], Awaitable[object]]) -> object:
-    """Runs work as a part of its call."""
-    context = CallContext(
+def _context_of(call: ToolCall | CellCall) -> CallContext:
+    return CallContext(
         call_id=call.call_id,
         correlation_id=call.correlation_id,
         session_id=call.session_id,
         metadata=call.metadata if isinstance(call, ToolCall) else {},
     )
-    with serving(context):
-        return await work()
 
 
 @contextmanager

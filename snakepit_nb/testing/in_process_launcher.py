@@ -62,13 +62,14 @@ class InProcessLauncher:
                 [
                     *(each() if isinstance(each, type) else each for each in self._adapters),
                     *(load_adapter(source) for source in spec.adapters),
-                ]
+                ],
+                spec.profile,
             )
         except Exception as error:
             raise WorkerStartError(
                 f"Worker {spec.worker_id} did not start: {type(error).__name__}: {error}"
             ) from error
-        worker = InProcessWorker(spec.worker_id, host, self._tasks)
+        worker = InProcessWorker(spec.worker_id, host, self._tasks, capacity=spec.threads)
         self.workers.append(worker)
         return worker
 

@@ -1,4 +1,4 @@
-"""A worker that is an object: it runs one call at a time, and can crash on demand."""
+"""A worker that is an object: it runs as many calls at once as it is told, and can crash."""
 
 import platform
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,9 +11,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from snakepit_nb.errors import WorkerCrashedError
-from snakepit_nb.identifiers import CallId, WorkerId
+from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import WorkerExit
 from snakepit_nb.wire.handshake import Announcement
+from snakepit_nb.worker.context import Cancellation
 from snakepit_nb.worker.tool_host import ToolHost
 
 from .plain_cells import PlainCells
@@ -26,11 +27,19 @@ class Run:
     """One call in its worker: a task of its own, which may outlive a caller that went away."""
 
     on_settled: Callable[[], object] = lambda: None
+    cancellation: Cancellation = field(default_factory=Cancellation)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     settled: anyio.Event = field(default_factory=anyio.Event)
     value: Any = None
     error: BaseException | None = None
     is_interrupted: bool = False
+
+    def cancel(self) -> None:
+        """Cancels it where it waits, and lets it see that nobody waits for it."""
+        if self.settled.is_set():
+            return
+        self.cancellation.requested = True
+        self.scope.cancel()
 
     def settle(self) -> None:
         """Tells that nothing more is to come of it."""
@@ -41,7 +50,9 @@ class Run:
 class InProcessWorker:
     """The twin of a worker process."""
 
-    def __init__(self, worker_id: WorkerId, host: ToolHost, tasks: TaskGroup) -> None:
+    def __init__(
+        self, worker_id: WorkerId, host: ToolHost, tasks: TaskGroup, *, capacity: int = 1
+    ) -> None:
         self.worker_id = worker_id
         self.pid = next(_pids)
         self.token = ""
@@ -49,13 +60,15 @@ class InProcessWorker:
             pid=self.pid,
             address=f"in-process:{worker_id}",
             nonce="",
+            capacity=capacity,
             python=platform.python_version(),
         )
         self.last_lines: tuple[str, ...] = ()
         self.host = host
         self.cells = PlainCells()
         self._tasks = tasks
-        self._turn = anyio.Lock()
+        self._shares = anyio.Semaphore(capacity)
+        self._turns: dict[SessionId, anyio.Lock] = {}
         self._runs: dict[CallId, Run] = {}
         self._exit: WorkerExit | None = None
         self._ended = anyio.Event()
@@ -109,15 +122,18 @@ class InProcessWorker:
         call_id: CallId,
         work: Callable[[], Awaitable[object]],
         on_settled: Callable[[], object] = lambda: None,
+        *,
+        session_id: SessionId | None = None,
+        cancellation: Cancellation | None = None,
     ) -> Run:
-        """Starts a call, which begins when its turn comes.
+        """Starts a call, which begins when its turn comes: after the session's, if one is named.
 
         Raises:
             WorkerCrashedError: the worker is gone.
         """
         self.check_alive()
-        run = self._runs[call_id] = Run(on_settled)
-        self._tasks.start_soon(self._carry_out, call_id, run, work)
+        run = self._runs[call_id] = Run(on_settled, cancellation or Cancellation())
+        self._tasks.start_soon(self._carry_out, call_id, run, work, self._turn(session_id))
         return run
 
     def interrupt(self, call_id: CallId) -> None:
@@ -125,7 +141,7 @@ class InProcessWorker:
         run = self._runs.get(call_id)
         if run is not None:
             run.is_interrupted = True
-            run.scope.cancel()
+            run.cancel()
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when a call runs no more; one that ignores its cancellation goes on."""
@@ -134,12 +150,27 @@ class InProcessWorker:
             await run.settled.wait()
         self.check_alive()
 
+    def end_session(self, session_id: SessionId) -> None:
+        """Forgets the turns of a session of which nothing runs."""
+        turn = self._turns.get(session_id)
+        if turn is not None and not turn.locked():
+            del self._turns[session_id]
+
+    def _turn(self, session_id: SessionId | None) -> anyio.Lock:
+        if session_id is None:
+            return anyio.Lock()
+        return self._turns.setdefault(session_id, anyio.Lock())
+
     async def _carry_out(
-        self, call_id: CallId, run: Run, work: Callable[[], Awaitable[object]]
+        self,
+        call_id: CallId,
+        run: Run,
+        work: Callable[[], Awaitable[object]],
+        turn: anyio.Lock,
     ) -> None:
         try:
             with run.scope:
-                async with self._turn:
+                async with turn, self._shares:
                     run.value = await work()
             if run.scope.cancelled_caught and run.is_interrupted:
                 run.error = KeyboardInterrupt()

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
 from snakepit_nb.identifiers import SessionId
+from snakepit_nb.worker.variables import user_names
 
 PutNow = Callable[[CellEvent], object]
 
@@ -36,22 +37,23 @@ class PlainCells:
         if cell.session_id is not None:
             session = self._sessions.setdefault(cell.session_id, session)
         session.cells += 1
-        number = cell.execution_count or session.cells
+        namespace = session.namespace
+        returns, error = cell.returns, None
         try:
-            session.namespace.update(inputs())
-            await _stepwise(_executed(cell.code, session.namespace), put)
-        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            return CellReply(execution_count=number, error=cell_error(error))
+            namespace.update(inputs())
+            await _stepwise(_executed(cell.code, namespace), put)
+        except Exception as raised:  # noqa: BLE001 (it travels to whoever waits)
+            returns, error = (), cell_error(raised)
         return CellReply(
-            execution_count=number,
-            returns={
-                name: session.namespace[name] for name in cell.returns if name in session.namespace
-            },
+            execution_count=cell.execution_count or session.cells,
+            error=error,
+            returns={name: namespace[name] for name in returns if name in namespace},
             unsent={
                 name: "the session has no variable of this name"
-                for name in cell.returns
-                if name not in session.namespace
+                for name in returns
+                if name not in namespace
             },
+            names=() if cell.session_id is None else user_names(namespace, {}),
         )
 
     def forget(self, session_id: SessionId) -> bool:

@@ -10,6 +10,8 @@ from snakepit_nb.worker import Adapter, current_call, tool
 
 
 class ContractTools(Adapter):
+    thread_safe = True
+
     @tool
     def echo(self, value: Any) -> Any:  # noqa: ANN401 (that is what it is about)
         """Returns what it was given."""
@@ -52,6 +54,8 @@ class ContractTools(Adapter):
             await anyio.sleep_forever()
         finally:
             with_notes.with_suffix(".stopped").touch()
+            if current_call().cancelled:
+                with_notes.with_suffix(".cancelled").touch()
 
     @tool
     def count(self, to: int) -> Iterator[dict[str, int]]:

@@ -30,36 +30,41 @@ from snakepit_nb.errors import (
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import LaunchSpec, WorkerProcess
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
-from snakepit_nb.settings import AdapterSource
+from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
 
 numbers = count(1)
 End = tuple[WorkerProcess, WorkerChannel]
 OpenEnd = Callable[[], Any]
+Kind = tuple[str, str, int]
+"""The channel, the backend, and how many threads the worker has."""
 
 
 @pytest.fixture(
     params=[
-        pytest.param(("grpc", "asyncio"), marks=pytest.mark.process, id="grpc"),
-        pytest.param(("direct", "asyncio"), id="direct-asyncio"),
-        pytest.param(("direct", "trio"), id="direct-trio"),
+        pytest.param(("grpc", "asyncio", 1), marks=pytest.mark.process, id="grpc"),
+        pytest.param(("grpc", "asyncio", 4), marks=pytest.mark.process, id="grpc-threads"),
+        pytest.param(("direct", "asyncio", 1), id="direct-asyncio"),
+        pytest.param(("direct", "asyncio", 4), id="direct-asyncio-threads"),
+        pytest.param(("direct", "trio", 1), id="direct-trio"),
+        pytest.param(("direct", "trio", 4), id="direct-trio-threads"),
     ],
     scope="module",
 )
-def kind(request: pytest.FixtureRequest) -> tuple[str, str]:
-    chosen: tuple[str, str] = request.param
+def kind(request: pytest.FixtureRequest) -> Kind:
+    chosen: Kind = request.param
     if chosen[1] == "trio":
         pytest.importorskip("trio")
     return chosen
 
 
 @pytest.fixture(scope="module")
-def anyio_backend(kind: tuple[str, str]) -> str:
+def anyio_backend(kind: Kind) -> str:
     return kind[1]
 
 
 @pytest.fixture(scope="module")
-async def open_end(kind: tuple[str, str]) -> AsyncIterator[OpenEnd]:
+async def open_end(kind: Kind) -> AsyncIterator[OpenEnd]:
     async with AsyncExitStack() as opened:
         if kind[0] == "grpc":
             launcher: Any = await opened.enter_async_context(open_subprocess_launcher())
@@ -68,7 +73,7 @@ async def open_end(kind: tuple[str, str]) -> AsyncIterator[OpenEnd]:
 
         @asynccontextmanager
         async def open_one() -> AsyncIterator[End]:
-            process = await launcher.launch(spec())
+            process = await launcher.launch(spec(kind[2]))
             way = open_direct_channel(process) if kind[0] == "direct" else open_line(process)
             async with way as channel:
                 yield process, channel
@@ -294,6 +299,48 @@ async def test_a_call_that_is_cancelled_at_once_holds_nobody_up(channel: WorkerC
     assert (await channel.call(a_call("add", left=1))).value == 2
 
 
+async def test_a_call_that_is_cancelled_sees_it(channel: WorkerChannel, tmp_path: Path) -> None:
+    note = tmp_path / "sees"
+    call = a_call("wait_for_ever", note=str(note))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(channel.call, call)
+        await until(note.with_suffix(".begun").exists)
+        tasks.cancel_scope.cancel()
+
+    await channel.wait_stopped(call.call_id)
+    assert note.with_suffix(".cancelled").exists()
+    assert await items(channel, a_call("count_slowly", to=1)) == [0]
+
+
+async def test_a_worker_runs_as_many_calls_at_once_as_it_has_threads(
+    open_end: OpenEnd, kind: Kind, tmp_path: Path
+) -> None:
+    notes = [tmp_path / str(number) for number in range(kind[2])]
+    async with open_end() as (process, channel), anyio.create_task_group() as tasks:
+        assert process.announcement.capacity == kind[2]
+        for note in (*notes, tmp_path / "late"):
+            tasks.start_soon(channel.call, a_call("wait_for_ever", note=str(note)))
+            if note in notes:
+                await until(note.with_suffix(".begun").exists)
+        await channel.tools()
+        assert not (tmp_path / "late.begun").exists()
+        tasks.cancel_scope.cancel()
+
+
+async def test_cells_of_a_session_wait_for_each_other(channel: WorkerChannel) -> None:
+    await run(channel, a_cell("import anyio.lowlevel\nsteps = []", session="waits"))
+    step = "for _ in range(3):\n    steps.append({0})\n    await anyio.lowlevel.checkpoint()"
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(10):
+            tasks.start_soon(run, channel, a_cell(step.format(number), session="waits"))
+    _, reply = await run(channel, a_cell("pass", session="waits", returns=("steps",)))
+
+    steps: Any = reply.returns["steps"]
+    assert sorted(steps[::3]) == list(range(10))
+    assert [steps[n : n + 3] for n in range(0, 30, 3)] == [[first] * 3 for first in steps[::3]]
+
+
 async def test_wait_stopped_returns_at_once_for_a_call_that_is_over(
     channel: WorkerChannel,
 ) -> None:
@@ -340,6 +387,19 @@ async def test_variables_go_in_and_come_back(channel: WorkerChannel) -> None:
     assert reply.returns == {"b": (1, 2, 4), "d": 42}
     assert "function" in reply.unsent["c"]
     assert reply.unsent["missing"] == "the session has no variable of this name"
+
+
+async def test_a_reply_names_the_variables_that_the_session_has(channel: WorkerChannel) -> None:
+    _, reply = await run(
+        channel, a_cell("import os\nb = 1\n_hidden = 2\ndef a(): pass", session="names")
+    )
+    many = a_cell("for n in range(200): globals()[f'v{n:03}'] = n\n1 / 0", session="names")
+    _, of_failed = await run(channel, many)
+    _, of_none = await run(channel, a_cell("b = 1"))
+
+    assert reply.names == ("a", "b", "os")
+    assert of_failed.names == ("a", "b", "n", "os", *(f"v{number:03}" for number in range(96)))
+    assert of_none.names == ()
 
 
 async def test_a_variable_that_cannot_go_in_is_named(channel: WorkerChannel) -> None:
@@ -489,7 +549,7 @@ async def test_a_way_that_is_closed_when_its_worker_has_ended_tells_a_crash(
     assert len(errors) == 1
 
 
-def spec() -> LaunchSpec:
+def spec(threads: int) -> LaunchSpec:
     here = str(Path(__file__).parent)
     return LaunchSpec(
         worker_id=WorkerId(f"w{next(numbers)}"),
@@ -498,6 +558,8 @@ def spec() -> LaunchSpec:
         cwd=here,
         sys_path=(here, *sys.path),
         adapters=(AdapterSource(name="contract_tools:ContractTools"),),
+        profile=Profile.PROCESS if threads == 1 else Profile.THREAD,
+        threads=threads,
         message_bytes=64 * 1024 * 1024,
         ready_timeout=30,
     )

@@ -22,6 +22,24 @@ def test_a_thread_limit_is_only_a_default(
     assert made["OPENBLAS_NUM_THREADS"] == "1"
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "BLIS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ],
+)
+def test_libraries_may_use_as_many_threads_as_the_worker_has(name: str, threads: int) -> None:
+    made = worker_environment(inherited={}, limits=thread_limits(threads), user={}, forced={})
+
+    assert made[name] == str(threads)
+
+
 @pytest.mark.parametrize(
     "name",
     [

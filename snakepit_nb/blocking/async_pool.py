@@ -8,14 +8,18 @@ from typing import Any
 import anyio
 
 from snakepit_nb.calls import ToolSpec
+from snakepit_nb.identifiers import WorkerId
+from snakepit_nb.pool.lease import ManualLease
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.pool.snapshot import PoolSnapshot
+from snakepit_nb.settings import Affinity, PoolSettings
 
-from .new_call import new_tool_call
+from .new_call import chosen_correlation_id, new_tool_call
 from .opening import open_process_pool
-from .options import pool_settings
+from .options import chosen, pool_settings
 from .portal import portal
 from .portal_task import awaited, handed_over
+from .tool_calls import ToolRunner
 
 
 @asynccontextmanager
@@ -35,21 +39,19 @@ async def open_pool(
     pool = await anyio.to_thread.run_sync(scope.__enter__)
     try:
         await awaited(pool.wait_serving)
-        yield AsyncPool(pool)
+        yield AsyncPool(pool.settings, pool)
         await awaited(pool.wait_idle)
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(scope.__exit__, None, None, None)
 
 
-class AsyncPool:
-    """A running pool. Made by `open_pool`."""
+class AsyncToolCalls:
+    """Tools, called and streamed from async code: on a pool, or on a lease of a worker."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    def __repr__(self) -> str:
-        return f"<AsyncPool {self._pool.settings.name!r}>"
+    def __init__(self, settings: PoolSettings, runner: ToolRunner) -> None:
+        self.settings = settings
+        self._runner = runner
 
     async def call(
         self,
@@ -59,15 +61,16 @@ class AsyncPool:
         *,
         timeout: float | None = -1.0,
         session: str | None = None,
+        affinity: str | None = None,
         **more: object,
     ) -> Any:
         """Runs a tool and returns its value. Cancelling it stops the tool.
 
         Args and Raises: as the blocking pool's `call`.
         """
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
-        limit = self._pool.settings.call_timeout if timeout == -1.0 else timeout
-        return (await awaited(partial(self._pool.call, call, timeout=limit))).value
+        call = new_tool_call(tool, {**(arguments or {}), **more}, session, self._affinity(affinity))
+        limit = self.settings.call_timeout if timeout == -1.0 else timeout
+        return (await awaited(partial(self._runner.call, call, timeout=limit))).value
 
     async def stream(
         self,
@@ -77,19 +80,51 @@ class AsyncPool:
         *,
         timeout: float | None = -1.0,
         session: str | None = None,
+        affinity: str | None = None,
         **more: object,
     ) -> AsyncGenerator[Any]:
         """Runs a streaming tool; yields its items as they come. Closing it stops the tool.
 
         Args and Raises: as the blocking pool's `stream`.
         """
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
-        limit = self._pool.settings.stream_timeout if timeout == -1.0 else timeout
-        work = partial(self._pool.stream, call, timeout=limit)
+        call = new_tool_call(tool, {**(arguments or {}), **more}, session, self._affinity(affinity))
+        limit = self.settings.stream_timeout if timeout == -1.0 else timeout
+        work = partial(self._runner.stream, call, timeout=limit)
         async with aclosing(handed_over(work)) as chunks:
             async for chunk in chunks:
                 if not chunk.is_final:
                     yield chunk.data
+
+    def _affinity(self, word: str | None) -> Affinity:
+        return self.settings.affinity if word is None else chosen("affinity", word, Affinity)
+
+
+class AsyncPool(AsyncToolCalls):
+    """A running pool. Made by `open_pool`."""
+
+    def __init__(self, settings: PoolSettings, pool: Pool) -> None:
+        super().__init__(settings, pool)
+        self._pool = pool
+
+    def __repr__(self) -> str:
+        return f"<AsyncPool {self.settings.name!r}>"
+
+    @asynccontextmanager
+    async def lease(self, worker: str | None = None) -> AsyncIterator["AsyncLease"]:
+        """Books a share of a worker, the given one or the least loaded, for calls one by one.
+
+        Raises:
+            QueueTimeoutError: no share was free in time.
+            PoolError: there is no such worker.
+        """
+        wanted = None if worker is None else WorkerId(worker)
+        scope = portal().open(self._pool.lease(chosen_correlation_id(None), wanted))
+        taken = await anyio.to_thread.run_sync(scope.__enter__)
+        try:
+            yield AsyncLease(self.settings, taken)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(scope.__exit__, None, None, None)
 
     async def tools(self) -> dict[str, ToolSpec]:
         """Returns what its workers offer, by name."""
@@ -102,3 +137,14 @@ class AsyncPool:
             return self._pool.snapshot()
 
         return await awaited(snapshot)
+
+
+class AsyncLease(AsyncToolCalls):
+    """A share of one worker, which runs one call after the other. Made by `AsyncPool.lease`."""
+
+    def __init__(self, settings: PoolSettings, lease: ManualLease) -> None:
+        super().__init__(settings, lease)
+        self.worker_id: str = lease.worker_id
+
+    def __repr__(self) -> str:
+        return f"<AsyncLease of pool {self.settings.name!r} on {self.worker_id}>"

@@ -1,12 +1,12 @@
 """The handle of one pool, for code that blocks."""
 
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import Executor
+from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Self
 
 from snakepit_nb.calls import CellCall, CellEvent, CellReply, ToolSpec
 from snakepit_nb.errors import UsageError, nearest
@@ -14,23 +14,19 @@ from snakepit_nb.identifiers import SessionId, WorkerId
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
 
-from .call_future import CallFuture
 from .cell_run import run_cell
+from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
-from .function_calls import chunk_submitter, submit_function
-from .mapping import map_in_order
-from .new_call import chosen_correlation_id, new_call_id, new_tool_call
+from .lease import Lease
+from .new_call import chosen_correlation_id, new_call_id
 from .portal import portal
 from .portal_task import wait
 from .printing import print_event
 from .session import Session
-from .tool_stream import ToolStream
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from .tool_calls import ToolCalls
 
 
-class Pool(Executor):
+class Pool(ToolCalls, FunctionCalls):
     """A running pool. Made by `start`; ends by `stop`, or at the end of a `with`."""
 
     def __init__(self, settings: PoolSettings) -> None:
@@ -39,7 +35,8 @@ class Pool(Executor):
         self._scope: AbstractContextManager[Feed] | None = None
         self._scope = portal().open(open_fed_pool(settings))
         self._feed = self._scope.__enter__()
-        self._pool = self._feed.pool
+        self._pool = self._runner = self._feed.pool
+        self._recent = deque(maxlen=REMEMBERED_FUTURES)
 
     def __repr__(self) -> str:
         return repr(self._pool) if self.is_running else f"<Pool {self.name!r} stopped>"
@@ -86,108 +83,6 @@ class Pool(Executor):
         """
         wait(self._pool.wait_serving)
 
-    def call(
-        self,
-        tool: str,
-        arguments: Mapping[str, object] | None = None,
-        /,
-        *,
-        timeout: float | None = -1.0,
-        session: str | None = None,
-        **more: object,
-    ) -> Any:
-        """Runs a tool and returns its value.
-
-        Args:
-            tool: The tool's name.
-            arguments: Arguments by name, for names that the keywords here take.
-            timeout: Seconds that it may run; by default the pool's `call_timeout`.
-            session: Prefers the worker that served this session last.
-            more: Arguments by name. A `correlation_id` among them names the call and is taken out.
-
-        Raises:
-            ToolError: the tool raised; also of the builtin type that it raised.
-            SnakepitError: the call was not run, or not to its end.
-        """
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
-        limit = self.settings.call_timeout if timeout == -1.0 else timeout
-        return wait(partial(self._pool.call, call, timeout=limit)).value
-
-    def stream(
-        self,
-        tool: str,
-        arguments: Mapping[str, object] | None = None,
-        /,
-        *,
-        timeout: float | None = -1.0,
-        session: str | None = None,
-        **more: object,
-    ) -> Generator[Any]:
-        """Runs a streaming tool; yields its items as they come. Closing it cancels the tool.
-
-        Args and Raises: as `call`; by default it may run for the pool's `stream_timeout`.
-        """
-        for chunk in self.open_stream(tool, arguments, timeout=timeout, session=session, **more):
-            if not chunk.is_final:
-                yield chunk.data
-
-    def open_stream(
-        self,
-        tool: str,
-        arguments: Mapping[str, object] | None = None,
-        /,
-        *,
-        timeout: float | None = -1.0,
-        session: str | None = None,
-        **more: object,
-    ) -> "ToolStream":
-        """As `stream`, but yields whole chunks, and can be cancelled from another thread."""
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session)
-        limit = self.settings.stream_timeout if timeout == -1.0 else timeout
-        return ToolStream(call, partial(self._pool.stream, call, timeout=limit))
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> CallFuture[T]:
-        """Lets a function run in a worker, and returns its future, which can also be awaited.
-
-        It never blocks: what exceeds the pool waits here, without bound or timeout. The function
-        travels by cloudpickle; a coroutine function is awaited there.
-
-        Raises:
-            UsageError: the function or an argument cannot be pickled; the message names which.
-            PoolClosedError: the pool takes no more. It is a RuntimeError too.
-        """
-        return submit_function(self._feed, fn, args, kwargs)
-
-    def map(
-        self,
-        fn: Callable[..., T],
-        *iterables: Iterable[Any],
-        timeout: float | None = None,
-        chunksize: int = 1,
-        progress: bool = False,
-    ) -> Generator[T]:
-        """Runs a function in workers for each of the items; yields its values in order.
-
-        It begins at once and stays at most 1,000 chunks ahead of what was consumed, so iterables
-        may be endless. An error is raised at its place in the order. Closing cancels the rest.
-
-        Args:
-            fn: The function; it travels by cloudpickle.
-            iterables: Of one argument each.
-            timeout: Seconds from now, after which waiting for a value raises TimeoutError.
-            chunksize: How many items travel together.
-            progress: Shows a bar of tqdm, which counts items.
-
-        Raises: as `submit`.
-        """
-        return map_in_order(
-            chunk_submitter(self._feed, fn),
-            iterables,
-            timeout=timeout,
-            chunksize=chunksize,
-            progress=progress,
-        )
-
     def session(self, name: str) -> Session:
         """Returns a session of its own variables, which its first call creates."""
         return Session(name, self)
@@ -219,6 +114,16 @@ class Pool(Executor):
             **details,
         )
         return run_cell(self._pool, cell, show or print_event, timeout=timeout)
+
+    def lease(self, worker: str | None = None) -> Lease:
+        """Returns a share of a worker, the given one or the least loaded, for a `with`.
+
+        It is booked at the begin of the `with`, which raises QueueTimeoutError where no share is
+        free in time, and PoolError where there is no such worker.
+        """
+        wanted = None if worker is None else WorkerId(worker)
+        scope = self._pool.lease(chosen_correlation_id(None), wanted)
+        return Lease(self.settings, portal().open(scope))
 
     def end_session(self, name: str) -> None:
         """Lets a session go, with its variables, once its worker has finished what it runs."""

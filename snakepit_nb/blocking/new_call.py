@@ -9,7 +9,9 @@ from snakepit_nb.settings import Affinity
 from snakepit_nb.telemetry.correlation import checked_correlation_id, requests
 
 
-def new_tool_call(tool: str, arguments: Mapping[str, object], session: str | None) -> ToolCall:
+def new_tool_call(
+    tool: str, arguments: Mapping[str, object], session: str | None, affinity: Affinity
+) -> ToolCall:
     """Makes a tool's call. A `correlation_id` among its arguments names it and is taken out.
 
     Raises:
@@ -22,7 +24,7 @@ def new_tool_call(tool: str, arguments: Mapping[str, object], session: str | Non
         tool_name=tool,
         parameters={name: arguments[name] for name in arguments if name != CORRELATION_KEY},
         session_id=None if session is None else SessionId(session),
-        affinity=Affinity.HINT,
+        affinity=affinity,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cloudpickle
 
@@ -15,6 +15,8 @@ from snakepit_nb.settings import (
     PoolSettings,
     Profile,
 )
+
+E = TypeVar("E", bound=StrEnum)
 
 defaults: dict[str, Any] = {}
 """What `configure` has set for this process."""
@@ -40,6 +42,8 @@ def pool_settings(
         UsageError: an option is unknown or makes no sense.
     """
     fields = {**defaults, **options}
+    if "threads" not in options and fields.get("profile") != Profile.THREAD:
+        fields.pop("threads", None)  # a default for pools of the other profile
     if workers is not None:
         fields["workers"] = workers
     for option in sorted(set(fields) - set(PoolSettings.__dataclass_fields__)):
@@ -57,7 +61,7 @@ def pool_settings(
     )
 
 
-def chosen(option: str, word: str, choices: type[StrEnum]) -> StrEnum:
+def chosen(option: str, word: str, choices: type[E]) -> E:
     """Reads one of a few words.
 
     Raises:

@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from IPython.core.error import UsageError as LineError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
-from traitlets import Integer
+from traitlets import Enum, Float, Integer, observe
 
+from snakepit_nb.blocking.face import configure
 from snakepit_nb.errors import SnakepitError, ToolError, UsageError
+from snakepit_nb.settings import Affinity, CapacityStrategy, Profile
 
 from .cell_options import CellOptions, cell_parser, parse_cell_options, split_words, wants_help
 from .run_cell import run_notebook_cell
-from .subcommands import Surroundings, run_line
+from .subcommand import Surroundings
+from .subcommands import run_line
 
 
 @magics_class
@@ -24,19 +28,36 @@ class SnakepitMagics(Magics):
     workers = Integer(2, min=1, help="How many workers %snakepit start gives a pool.").tag(
         config=True
     )
+    profile = Enum(list(Profile), "process", help="Whether a worker runs one call or several.").tag(
+        config=True
+    )
+    threads = Integer(None, allow_none=True, help="How many calls, with the thread profile.").tag(
+        config=True
+    )
+    capacity_strategy = Enum(list(CapacityStrategy), "pool", help="Who places calls.").tag(
+        config=True
+    )
+    affinity = Enum(list(Affinity), "hint", help="What ties a session's tools to its worker.").tag(
+        config=True
+    )
+    call_timeout = Float(300.0, allow_none=True, help="Seconds that a tool's call may take.").tag(
+        config=True
+    )
+
+    @observe("workers", "profile", "threads", "capacity_strategy", "affinity", "call_timeout")
+    def _configure(self, change: Any) -> None:
+        """Makes `%config SnakepitMagics.workers = 4` what `%snakepit config workers=4` is."""
+        configure(**{change.name: change.new})
 
     @no_var_expand
     @line_magic
     def snakepit(self, line: str) -> object:
-        """Drives a pool of workers: start, stop, status, scale, tools, call, stream.
+        """Drives pools of workers: start, stop, status, tools, call, stream, ps, cancel, ...
 
         `%snakepit --help` tells what each does, `%snakepit start --help` its options.
         """
         with _one_line_errors():
-            return run_line(
-                line,
-                Surroundings(namespace=self.shell.user_ns, default_workers=self.workers),
-            )
+            return run_line(line, Surroundings(namespace=self.shell.user_ns))
 
     @no_var_expand
     @line_cell_magic

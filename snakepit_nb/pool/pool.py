@@ -240,6 +240,7 @@ class Pool:
             ledger=dispatch.scheduler.snapshot(),
             calls=dispatch.calls,
             pids={name: worker.process.pid for name, worker in dispatch.workers.items()},
+            names=dispatch.names,
             tools=self.tools,
             finished=dispatch.finished,
             last_correlation_id=dispatch.last_correlation_id,

@@ -37,12 +37,23 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStatus:
+    """One session whose variables live in a worker."""
+
+    session_id: SessionId
+    worker_id: WorkerId
+    names: tuple[str, ...]
+    """Its variables, as its last cell left them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSnapshot:
     """A pool at one moment."""
 
     name: str
     workers: tuple[WorkerStatus, ...]
     queued: tuple[CallSnapshot, ...]
+    sessions: tuple[SessionStatus, ...]
     tools: tuple[ToolSpec, ...]
     finished: int
     """How many calls have ended, well or not."""
@@ -64,6 +75,7 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
     ledger: SchedulerSnapshot,
     calls: Mapping[CallId, Observed],
     pids: Mapping[WorkerId, int],
+    names: Mapping[SessionId, tuple[str, ...]],
     tools: tuple[ToolSpec, ...],
     finished: int,
     last_correlation_id: CorrelationId | None,
@@ -90,6 +102,15 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
             for worker in ledger.workers
         ),
         queued=seen(ledger.queued),
+        sessions=tuple(
+            SessionStatus(
+                session_id=session_id,
+                worker_id=worker.worker_id,
+                names=names.get(session_id, ()),
+            )
+            for worker in ledger.workers
+            for session_id in worker.sessions
+        ),
         tools=tools,
         finished=finished,
         last_correlation_id=last_correlation_id,

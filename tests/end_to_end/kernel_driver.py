@@ -112,7 +112,7 @@ class Kernel:
 
     def worker_pids(self, pool: str = "default") -> dict[str, int]:
         found: dict[str, int] = self.check(
-            "import snakepit_nb\n"
+            f"import snakepit_nb\nsnakepit_nb.pool({pool!r}).wait_ready()\n"
             f"{{w.worker_id: w.pid for w in snakepit_nb.status({pool!r}).workers}}"
         ).value
         return found

@@ -201,7 +201,8 @@ def test_a_worker_that_does_not_get_ready_is_reported_and_the_others_serve(bridg
 
     bridged.check(
         "import snakepit_nb\n"
-        "snakepit_nb.start(workers=2, adapters=['hanging:Hanging'], ready_timeout=4.0);"
+        "snakepit_nb.start(workers=2, adapters=['hanging:Hanging'], ready_timeout=4.0)"
+        ".wait_ready()"
     )
     status = bridged.check("%snakepit status").content("execute_result")["data"]["text/plain"]
 

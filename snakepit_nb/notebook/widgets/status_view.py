@@ -1,43 +1,51 @@
-"""How a pool's snapshot looks, as text and as a table."""
+"""How a pool's snapshot looks: all of it, what runs, and its sessions."""
 
-import html
 from collections.abc import Sequence
 
 from snakepit_nb.pool.snapshot import CallSnapshot, PoolSnapshot, WorkerStatus
 
-HEADINGS = ("worker", "state", "load", "pid", "sessions", "runs")
+from .table import Table
 
 
-class StatusView:
-    """A pool's status, for the notebook to display."""
+def status_view(snapshot: PoolSnapshot) -> Table:
+    """Shows the workers, what runs and what waits."""
+    return Table(
+        _summary(snapshot),
+        ("worker", "state", "load", "pid", "sessions", "runs"),
+        [_worker(worker) for worker in snapshot.workers],
+        _notes(snapshot),
+    )
 
-    def __init__(self, snapshot: PoolSnapshot) -> None:
-        self.snapshot = snapshot
 
-    def __repr__(self) -> str:
-        rows = [HEADINGS, *map(_row, self.snapshot.workers)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([_summary(self.snapshot), *lines, *_notes(self.snapshot)])
+def calls_view(snapshot: PoolSnapshot) -> Table:
+    """Shows what runs now, where, and what waits."""
+    running = [(worker.worker_id, call) for worker in snapshot.workers for call in worker.calls]
+    rows = [*running, *(("waits", call) for call in snapshot.queued)]
+    return Table(
+        f"Pool {snapshot.name!r}: {len(running)} running, {len(snapshot.queued)} queued",
+        ("worker", "runs", "since", "session", "id"),
+        [
+            (where, call.what, f"{call.seconds:.1f} s", call.session_id or "", call.correlation_id)
+            for where, call in rows
+        ],
+    )
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th style='text-align:left'>{heading}</th>" for heading in HEADINGS)
-        body = "".join(
-            "<tr>"
-            + "".join(
-                f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in _row(worker)
-            )
-            + "</tr>"
-            for worker in self.snapshot.workers
-        )
-        notes = "".join(f"<div>{html.escape(note)}</div>" for note in _notes(self.snapshot))
-        return (
-            f"<div><b>{html.escape(_summary(self.snapshot))}</b>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}</div>"
-        )
+
+def sessions_view(snapshot: PoolSnapshot) -> Table:
+    """Shows the sessions whose variables live in workers."""
+    return Table(
+        f"Pool {snapshot.name!r}: {counted(len(snapshot.sessions), 'session')}",
+        ("session", "worker", "variables"),
+        [
+            (session.session_id, session.worker_id, _shortened(session.names))
+            for session in snapshot.sessions
+        ],
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """Says how many there are: `1 worker`, `2 workers`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _summary(snapshot: PoolSnapshot) -> str:
@@ -50,12 +58,7 @@ def _summary(snapshot: PoolSnapshot) -> str:
     )
 
 
-def counted(number: int, noun: str) -> str:
-    """Says how many there are: `1 worker`, `2 workers`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _row(worker: WorkerStatus) -> Sequence[str]:
+def _worker(worker: WorkerStatus) -> Sequence[str]:
     return (
         worker.worker_id,
         worker.state,
@@ -76,3 +79,7 @@ def _notes(snapshot: PoolSnapshot) -> list[str]:
         notes.append(f"last call: {snapshot.last_correlation_id}")
     notes += [f"problem: {problem}" for problem in snapshot.problems]
     return notes
+
+
+def _shortened(names: tuple[str, ...], shown: int = 12) -> str:
+    return ", ".join(names[:shown]) + (" ..." if len(names) > shown else "")

@@ -1,0 +1,36 @@
+"""What a subcommand of `%snakepit` is."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .cell_options import OptionParser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a subcommand may use of the notebook."""
+
+    namespace: Mapping[str, Any]
+
+
+Run = Callable[[argparse.Namespace, Surroundings], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subcommand:
+    """One subcommand. Where `takes_arguments`, `k=v` words follow the parsed ones, unsplit."""
+
+    parser: OptionParser
+    run: Run
+    takes_arguments: bool = False
+
+
+def add_pool(parser: OptionParser, *, is_option: bool = False) -> None:
+    """Adds the pool that is meant to what a subcommand takes."""
+    what = "the pool; the one in use"
+    if is_option:
+        parser.add_argument("-p", "--pool", metavar="POOL", help=what)
+    else:
+        parser.add_argument("pool", nargs="?", metavar="POOL", help=what)

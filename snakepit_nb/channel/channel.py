@@ -58,5 +58,12 @@ class WorkerChannel(Protocol):
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
 
+    def loads(self) -> AsyncGenerator[int]:
+        """Yields how many calls the worker itself says it holds, now and at each change.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session, after what it runs now; returns how much."""

@@ -122,6 +122,16 @@ class GrpcChannel:
         request = cells.WaitStoppedRequest(call_id=call_id)
         await self._unary(self._cells.WaitStopped, request, None)
 
+    async def loads(self) -> AsyncGenerator[int]:
+        """Yields how many calls the worker itself says it holds."""
+        with self._translated(None):
+            rpc = self._cells.Observe(cells.ObserveRequest(), metadata=self._headers(None))
+            try:
+                async for observation in rpc:
+                    yield observation.load
+            finally:
+                rpc.cancel()
+
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session."""
         request = bridge.CleanupSessionRequest(session_id=session_id)

@@ -4,13 +4,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import assert_never
 
 import anyio
 from anyio.abc import TaskGroup
 
-from snakepit_nb.errors import PoolClosedError, SnakepitError, WorkerError
+from snakepit_nb.errors import PoolClosedError, SnakepitError, WorkerCrashedError, WorkerError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher, WorkerExit
 from snakepit_nb.scheduling.decisions import (
@@ -35,7 +35,8 @@ from snakepit_nb.scheduling.events import (
     WorkerReady,
 )
 from snakepit_nb.scheduling.scheduler import Scheduler
-from snakepit_nb.settings import PoolSettings
+from snakepit_nb.settings import CapacityStrategy, PoolSettings
+from snakepit_nb.telemetry import events
 
 from .launch_spec import launch_spec
 from .pending_call import PendingCall
@@ -88,9 +89,7 @@ class Dispatch:
         """Lets the scheduler decide and carries it out, with no await between the two."""
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
+        self._wake()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when something happened by which the condition holds."""
@@ -148,6 +147,11 @@ class Dispatch:
             await anyio.sleep(min(LONGEST_LOOK_SECONDS, self.settings.session_ttl / LOOKS_PER_TTL))
             self.tell(TimePassed())
 
+    def _wake(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
     def _carry_out(self, decision: Decision) -> None:
         match decision:
             case GrantLease():
@@ -191,8 +195,9 @@ class Dispatch:
         try:
             async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:
                 self.workers[worker_id] = worker
-                capacity = worker.process.announcement.capacity
-                self.tell(WorkerReady(worker_id=worker_id, capacity=capacity))
+                self.tell(WorkerReady(worker_id=worker_id, capacity=worker.capacity))
+                if self.settings.capacity_strategy is CapacityStrategy.HYBRID:
+                    self.tasks.start_soon(self._mirror_load, worker)
                 self._note_end(worker, await worker.live(self.settings.stop_grace))
         except WorkerError as error:
             self.problems.append(str(error))
@@ -200,6 +205,30 @@ class Dispatch:
         finally:
             self.workers.pop(worker_id, None)
             self.tell(WorkerLost(worker_id=worker_id))
+
+    async def _mirror_load(self, worker: LiveWorker) -> None:
+        """Keeps beside the pool's ledger how many calls the worker itself counts."""
+        with suppress(WorkerCrashedError):  # its supervisor tells it
+            async with aclosing(worker.channel.loads()) as loads:
+                async for load in loads:
+                    worker.counted_load = load
+                    self._wake()
+                    if load >= worker.capacity:
+                        self._tell_full(worker, load)
+
+    def _tell_full(self, worker: LiveWorker, load: int) -> None:
+        booked = self.scheduler.load_of(worker.worker_id)
+        events.emit(
+            events.Event(
+                name=events.POOL_CAPACITY_REACHED,
+                measurements={"capacity": worker.capacity, "load": load, "booked": booked},
+                metadata={
+                    "pool": self.settings.name,
+                    "worker_id": worker.worker_id,
+                    "profile": str(self.settings.profile),
+                },
+            )
+        )
 
     async def _free_session(self, decision: EndSession) -> None:
         worker = self.workers.get(decision.worker_id)

@@ -240,6 +240,7 @@ class Pool:
             ledger=dispatch.scheduler.snapshot(),
             calls=dispatch.calls,
             pids={name: worker.process.pid for name, worker in dispatch.workers.items()},
+            counted_loads={name: worker.counted_load for name, worker in dispatch.workers.items()},
             names=dispatch.names,
             tools=self.tools,
             finished=dispatch.finished,

@@ -119,7 +119,7 @@ async def _give_up(worker: LiveWorker, call: PendingCall, grace: float, abandon:
     """Ends a worker for a call that did not stop, but not under the other calls that it runs."""
     lost = "" if call.session_id is None else f", and session {call.session_id!r} lost with it"
     words = f"did not stop within {grace:g} s of its interrupt: its worker was "
-    if worker.process.announcement.capacity > 1:
+    if worker.capacity > 1:
         abandon()
         return f"{words}given up and is killed when its other calls have ended{lost}"
     await worker.kill("a call did not stop when it was interrupted")

@@ -32,6 +32,8 @@ class WorkerStatus:
     pid: int | None
     capacity: int
     load: int
+    counted_load: int | None
+    """The load as the worker itself counts it, where it is asked (strategy `hybrid`)."""
     sessions: tuple[SessionId, ...]
     calls: tuple[CallSnapshot, ...]
 
@@ -75,6 +77,7 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
     ledger: SchedulerSnapshot,
     calls: Mapping[CallId, Observed],
     pids: Mapping[WorkerId, int],
+    counted_loads: Mapping[WorkerId, int | None],
     names: Mapping[SessionId, tuple[str, ...]],
     tools: tuple[ToolSpec, ...],
     finished: int,
@@ -96,6 +99,7 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
                 pid=pids.get(worker.worker_id),
                 capacity=worker.capacity,
                 load=worker.load,
+                counted_load=counted_loads.get(worker.worker_id),
                 sessions=worker.sessions,
                 calls=seen(worker.calls),
             )

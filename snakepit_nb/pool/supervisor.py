@@ -31,10 +31,17 @@ class LiveWorker:
         """What the pool itself ended it for; empty where it did not."""
         self.is_gone = False
         """Whether it can take no call any more, known before its process is reaped."""
+        self.counted_load: int | None = None
+        """How many calls it says it holds, where it is asked (strategy `hybrid`)."""
         self._stop_wanted = anyio.Event()
 
     def __repr__(self) -> str:
         return f"<LiveWorker {self.worker_id} pid {self.process.pid}>"
+
+    @property
+    def capacity(self) -> int:
+        """How many calls it can hold."""
+        return self.process.announcement.capacity
 
     def stop_soon(self) -> None:
         """Lets the supervisor stop it in good order."""

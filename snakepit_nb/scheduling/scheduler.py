@@ -110,6 +110,11 @@ class Scheduler:
         """Returns the worker that holds a session's state, if there is any."""
         return self._sessions.home_of(session_id)
 
+    def load_of(self, worker_id: WorkerId) -> int:
+        """Returns how many calls are booked on a worker."""
+        worker = self._roster.find(worker_id)
+        return 0 if worker is None else worker.load
+
     def snapshot(self) -> SchedulerSnapshot:
         """Returns the ledger as it is now."""
         workers = sorted(self._roster, key=lambda worker: worker.place)

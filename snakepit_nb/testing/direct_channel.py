@@ -132,6 +132,13 @@ class DirectChannel:
         self._worker.check_alive()
         await self._worker.wait_stopped(call_id)
 
+    async def loads(self) -> AsyncGenerator[int]:
+        """Yields how many calls the worker itself says it holds."""
+        load = -1
+        while True:
+            load = await self._worker.wait_load(load)
+            yield load
+
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session, after what it runs now."""
 

@@ -72,6 +72,7 @@ class InProcessWorker:
         self._runs: dict[CallId, Run] = {}
         self._exit: WorkerExit | None = None
         self._ended = anyio.Event()
+        self._load_changed = anyio.Event()
 
     def __repr__(self) -> str:
         state = "runs" if self._exit is None else f"ended with {self._exit}"
@@ -93,6 +94,7 @@ class InProcessWorker:
             run.scope.cancel()
             run.settle()
         self._ended.set()
+        self._tell_load()
 
     async def wait(self) -> WorkerExit:
         """Returns when the worker has ended; may be awaited many times."""
@@ -133,6 +135,7 @@ class InProcessWorker:
         """
         self.check_alive()
         run = self._runs[call_id] = Run(on_settled, cancellation or Cancellation())
+        self._tell_load()
         self._tasks.start_soon(self._carry_out, call_id, run, work, self._turn(session_id))
         return run
 
@@ -149,6 +152,21 @@ class InProcessWorker:
         if run is not None:
             await run.settled.wait()
         self.check_alive()
+
+    async def wait_load(self, known: int) -> int:
+        """Returns how many calls it holds, once that is another number than the known one.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+        while len(self._runs) == known and self._exit is None:
+            await self._load_changed.wait()
+        self.check_alive()
+        return len(self._runs)
+
+    def _tell_load(self) -> None:
+        self._load_changed.set()
+        self._load_changed = anyio.Event()
 
     def end_session(self, session_id: SessionId) -> None:
         """Forgets the turns of a session of which nothing runs."""
@@ -180,4 +198,5 @@ class InProcessWorker:
             run.error = error
         finally:
             del self._runs[call_id]
+            self._tell_load()
             run.settle()

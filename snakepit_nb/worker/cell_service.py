@@ -78,6 +78,15 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         await self._runner.wait_ended(CallId(request.call_id))
         return cells.WaitStoppedResponse()
 
+    async def Observe(  # type: ignore[override]  # it writes
+        self, _: cells.ObserveRequest, context: Context
+    ) -> None:
+        """Tells how many calls the worker holds, at each change."""
+        load = -1
+        while True:
+            load = await self._runner.wait_load(load)
+            await context.write(cells.Observation(load=load))
+
     async def forget(self, session_id: SessionId) -> bool:
         """Lets a session's variables go, once nothing runs; tells whether there were any."""
 

@@ -81,6 +81,7 @@ class Runner(ABC):
     def __init__(self) -> None:
         self._main = Lane()
         self._calls: dict[CallId, Running[Any]] = {}
+        self._load_changed: anyio.Event | None = None  # there is one while somebody waits for it
 
     def serve(self) -> None:
         """Runs calls until `stop`."""
@@ -131,6 +132,7 @@ class Runner(ABC):
         """
         running: Running[T] = Running(cancellation or Cancellation())
         self._calls[call_id] = running
+        self._tell_load()
         try:
             async with self._turn(where) as lane:
                 running.loop = (lane or self._main).loop
@@ -146,6 +148,19 @@ class Runner(ABC):
         finally:
             running.over.set()
             del self._calls[call_id]
+            self._tell_load()
+
+    @property
+    def load(self) -> int:
+        """How many calls run or wait here."""
+        return len(self._calls)
+
+    async def wait_load(self, known: int) -> int:
+        """Returns the load once it is another than the known one."""
+        while self.load == known:
+            self._load_changed = self._load_changed or anyio.Event()
+            await self._load_changed.wait()
+        return self.load
 
     async def wait_ended(self, call_id: CallId) -> None:
         """Returns when no call of this id runs or waits here."""
@@ -177,6 +192,11 @@ class Runner(ABC):
     @abstractmethod
     async def end_session(self, session_id: SessionId) -> None:
         """Frees what is kept for a session, once its calls have ended."""
+
+    def _tell_load(self) -> None:
+        if self._load_changed is not None:
+            self._load_changed.set()
+            self._load_changed = None
 
     def _begin(
         self,

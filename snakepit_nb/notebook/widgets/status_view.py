@@ -62,11 +62,18 @@ def _worker(worker: WorkerStatus) -> Sequence[str]:
     return (
         worker.worker_id,
         worker.state,
-        f"{worker.load}/{worker.capacity}",
+        _load(worker),
         "" if worker.pid is None else str(worker.pid),
         ", ".join(worker.sessions),
         ", ".join(_call(call) for call in worker.calls),
     )
+
+
+def _load(worker: WorkerStatus) -> str:
+    load = f"{worker.load}/{worker.capacity}"
+    if worker.counted_load in (None, worker.load):
+        return load
+    return f"{load} (it counts {worker.counted_load})"
 
 
 def _call(call: CallSnapshot) -> str:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/snakepit_nb/wire/generated/snakepit_cells.proto\x12\x11snakepit.cells.v1\"\xe3\x02\n\tCellStart\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x17\n\x0f\x65xecution_count\x18\x03 \x01(\x05\x12\x15\n\rstore_history\x18\x04 \x01(\x08\x12\x38\n\x06inputs\x18\x05 \x03(\x0b\x32(.snakepit.cells.v1.CellStart.InputsEntry\x12\x0f\n\x07returns\x18\x06 \x03(\t\x12<\n\x08metadata\x18\x07 \x03(\x0b\x32*.snakepit.cells.v1.CellStart.MetadataEntry\x1aJ\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.snakepit.cells.v1.Variable:\x02\x38\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x08Variable\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07pickled\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04\x66orm\"#\n\x10InterruptRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\x13\n\x11InterruptResponse\"\xb9\x02\n\nCellOutput\x12/\n\x06stream\x18\x01 \x01(\x0b\x32\x1d.snakepit.cells.v1.StreamTextH\x00\x12-\n\x07\x64isplay\x18\x02 \x01(\x0b\x32\x1a.snakepit.cells.v1.DisplayH\x00\x12\x32\n\x06result\x18\x03 \x01(\x0b\x32 .snakepit.cells.v1.ExecuteResultH\x00\x12/\n\x05\x63lear\x18\x04 \x01(\x0b\x32\x1e.snakepit.cells.v1.ClearOutputH\x00\x12-\n\x05reply\x18\x05 \x01(\x0b\x32\x1c.snakepit.cells.v1.CellReplyH\x00\x12-\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x1c.snakepit.cells.v1.CellErrorH\x00\x42\x08\n\x06output\"(\n\nStreamText\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"L\n\x07\x44isplay\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\x12\x11\n\ttransient\x18\x03 \x01(\x0c\x12\x0e\n\x06update\x18\x04 \x01(\x08\"H\n\rExecuteResult\x12\x17\n\x0f\x65xecution_count\x18\x01 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x10\n\x08metadata\x18\x03 \x01(\x0c\"\x1b\n\x0b\x43learOutput\x12\x0c\n\x04wait\x18\x01 \x01(\x08\"\xc6\x02\n\tCellReply\x12\x17\n\x0f\x65xecution_count\x18\x01 \x01(\x05\x12+\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1c.snakepit.cells.v1.CellError\x12:\n\x07returns\x18\x03 \x03(\x0b\x32).snakepit.cells.v1.CellReply.ReturnsEntry\x12\x38\n\x06unsent\x18\x04 \x03(\x0b\x32(.snakepit.cells.v1.CellReply.UnsentEntry\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\r\n\x05names\x18\x06 \x03(\t\x1a.\n\x0cReturnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a-\n\x0bUnsentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\tCellError\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x03(\t\x12\x10\n\x08is_usage\x18\x04 \x01(\x08\"%\n\x12WaitStoppedRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\x15\n\x13WaitStoppedResponse2\x8d\x02\n\x0b\x43\x65llService\x12H\n\x07RunCell\x12\x1c.snakepit.cells.v1.CellStart\x1a\x1d.snakepit.cells.v1.CellOutput0\x01\x12V\n\tInterrupt\x12#.snakepit.cells.v1.InterruptRequest\x1a$.snakepit.cells.v1.InterruptResponse\x12\\\n\x0bWaitStopped\x12%.snakepit.cells.v1.WaitStoppedRequest\x1a&.snakepit.cells.v1.WaitStoppedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/snakepit_nb/wire/generated/snakepit_cells.proto\x12\x11snakepit.cells.v1\"\xe3\x02\n\tCellStart\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x17\n\x0f\x65xecution_count\x18\x03 \x01(\x05\x12\x15\n\rstore_history\x18\x04 \x01(\x08\x12\x38\n\x06inputs\x18\x05 \x03(\x0b\x32(.snakepit.cells.v1.CellStart.InputsEntry\x12\x0f\n\x07returns\x18\x06 \x03(\t\x12<\n\x08metadata\x18\x07 \x03(\x0b\x32*.snakepit.cells.v1.CellStart.MetadataEntry\x1aJ\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.snakepit.cells.v1.Variable:\x02\x38\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x08Variable\x12\x11\n\x07\x65ncoded\x18\x01 \x01(\x0cH\x00\x12\x11\n\x07pickled\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04\x66orm\"\x10\n\x0eObserveRequest\"\x1b\n\x0bObservation\x12\x0c\n\x04load\x18\x01 \x01(\x05\"#\n\x10InterruptRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\x13\n\x11InterruptResponse\"\xb9\x02\n\nCellOutput\x12/\n\x06stream\x18\x01 \x01(\x0b\x32\x1d.snakepit.cells.v1.StreamTextH\x00\x12-\n\x07\x64isplay\x18\x02 \x01(\x0b\x32\x1a.snakepit.cells.v1.DisplayH\x00\x12\x32\n\x06result\x18\x03 \x01(\x0b\x32 .snakepit.cells.v1.ExecuteResultH\x00\x12/\n\x05\x63lear\x18\x04 \x01(\x0b\x32\x1e.snakepit.cells.v1.ClearOutputH\x00\x12-\n\x05reply\x18\x05 \x01(\x0b\x32\x1c.snakepit.cells.v1.CellReplyH\x00\x12-\n\x05\x65rror\x18\x06 \x01(\x0b\x32\x1c.snakepit.cells.v1.CellErrorH\x00\x42\x08\n\x06output\"(\n\nStreamText\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\"L\n\x07\x44isplay\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12\x10\n\x08metadata\x18\x02 \x01(\x0c\x12\x11\n\ttransient\x18\x03 \x01(\x0c\x12\x0e\n\x06update\x18\x04 \x01(\x08\"H\n\rExecuteResult\x12\x17\n\x0f\x65xecution_count\x18\x01 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\x12\x10\n\x08metadata\x18\x03 \x01(\x0c\"\x1b\n\x0b\x43learOutput\x12\x0c\n\x04wait\x18\x01 \x01(\x08\"\xc6\x02\n\tCellReply\x12\x17\n\x0f\x65xecution_count\x18\x01 \x01(\x05\x12+\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1c.snakepit.cells.v1.CellError\x12:\n\x07returns\x18\x03 \x03(\x0b\x32).snakepit.cells.v1.CellReply.ReturnsEntry\x12\x38\n\x06unsent\x18\x04 \x03(\x0b\x32(.snakepit.cells.v1.CellReply.UnsentEntry\x12\x0f\n\x07payload\x18\x05 \x01(\x0c\x12\r\n\x05names\x18\x06 \x03(\t\x1a.\n\x0cReturnsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a-\n\x0bUnsentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"M\n\tCellError\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x11\n\ttraceback\x18\x03 \x03(\t\x12\x10\n\x08is_usage\x18\x04 \x01(\x08\"%\n\x12WaitStoppedRequest\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\"\x15\n\x13WaitStoppedResponse2\xdd\x02\n\x0b\x43\x65llService\x12H\n\x07RunCell\x12\x1c.snakepit.cells.v1.CellStart\x1a\x1d.snakepit.cells.v1.CellOutput0\x01\x12V\n\tInterrupt\x12#.snakepit.cells.v1.InterruptRequest\x1a$.snakepit.cells.v1.InterruptResponse\x12\\\n\x0bWaitStopped\x12%.snakepit.cells.v1.WaitStoppedRequest\x1a&.snakepit.cells.v1.WaitStoppedResponse\x12N\n\x07Observe\x12!.snakepit.cells.v1.ObserveRequest\x1a\x1e.snakepit.cells.v1.Observation0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,32 +47,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CELLSTART_METADATAENTRY']._serialized_end=426
   _globals['_VARIABLE']._serialized_start=428
   _globals['_VARIABLE']._serialized_end=484
-  _globals['_INTERRUPTREQUEST']._serialized_start=486
-  _globals['_INTERRUPTREQUEST']._serialized_end=521
-  _globals['_INTERRUPTRESPONSE']._serialized_start=523
-  _globals['_INTERRUPTRESPONSE']._serialized_end=542
-  _globals['_CELLOUTPUT']._serialized_start=545
-  _globals['_CELLOUTPUT']._serialized_end=858
-  _globals['_STREAMTEXT']._serialized_start=860
-  _globals['_STREAMTEXT']._serialized_end=900
-  _globals['_DISPLAY']._serialized_start=902
-  _globals['_DISPLAY']._serialized_end=978
-  _globals['_EXECUTERESULT']._serialized_start=980
-  _globals['_EXECUTERESULT']._serialized_end=1052
-  _globals['_CLEAROUTPUT']._serialized_start=1054
-  _globals['_CLEAROUTPUT']._serialized_end=1081
-  _globals['_CELLREPLY']._serialized_start=1084
-  _globals['_CELLREPLY']._serialized_end=1410
-  _globals['_CELLREPLY_RETURNSENTRY']._serialized_start=1317
-  _globals['_CELLREPLY_RETURNSENTRY']._serialized_end=1363
-  _globals['_CELLREPLY_UNSENTENTRY']._serialized_start=1365
-  _globals['_CELLREPLY_UNSENTENTRY']._serialized_end=1410
-  _globals['_CELLERROR']._serialized_start=1412
-  _globals['_CELLERROR']._serialized_end=1489
-  _globals['_WAITSTOPPEDREQUEST']._serialized_start=1491
-  _globals['_WAITSTOPPEDREQUEST']._serialized_end=1528
-  _globals['_WAITSTOPPEDRESPONSE']._serialized_start=1530
-  _globals['_WAITSTOPPEDRESPONSE']._serialized_end=1551
-  _globals['_CELLSERVICE']._serialized_start=1554
-  _globals['_CELLSERVICE']._serialized_end=1823
+  _globals['_OBSERVEREQUEST']._serialized_start=486
+  _globals['_OBSERVEREQUEST']._serialized_end=502
+  _globals['_OBSERVATION']._serialized_start=504
+  _globals['_OBSERVATION']._serialized_end=531
+  _globals['_INTERRUPTREQUEST']._serialized_start=533
+  _globals['_INTERRUPTREQUEST']._serialized_end=568
+  _globals['_INTERRUPTRESPONSE']._serialized_start=570
+  _globals['_INTERRUPTRESPONSE']._serialized_end=589
+  _globals['_CELLOUTPUT']._serialized_start=592
+  _globals['_CELLOUTPUT']._serialized_end=905
+  _globals['_STREAMTEXT']._serialized_start=907
+  _globals['_STREAMTEXT']._serialized_end=947
+  _globals['_DISPLAY']._serialized_start=949
+  _globals['_DISPLAY']._serialized_end=1025
+  _globals['_EXECUTERESULT']._serialized_start=1027
+  _globals['_EXECUTERESULT']._serialized_end=1099
+  _globals['_CLEAROUTPUT']._serialized_start=1101
+  _globals['_CLEAROUTPUT']._serialized_end=1128
+  _globals['_CELLREPLY']._serialized_start=1131
+  _globals['_CELLREPLY']._serialized_end=1457
+  _globals['_CELLREPLY_RETURNSENTRY']._serialized_start=1364
+  _globals['_CELLREPLY_RETURNSENTRY']._serialized_end=1410
+  _globals['_CELLREPLY_UNSENTENTRY']._serialized_start=1412
+  _globals['_CELLREPLY_UNSENTENTRY']._serialized_end=1457
+  _globals['_CELLERROR']._serialized_start=1459
+  _globals['_CELLERROR']._serialized_end=1536
+  _globals['_WAITSTOPPEDREQUEST']._serialized_start=1538
+  _globals['_WAITSTOPPEDREQUEST']._serialized_end=1575
+  _globals['_WAITSTOPPEDRESPONSE']._serialized_start=1577
+  _globals['_WAITSTOPPEDRESPONSE']._serialized_end=1598
+  _globals['_CELLSERVICE']._serialized_start=1601
+  _globals['_CELLSERVICE']._serialized_end=1950
 # @@protoc_insertion_point(module_scope)

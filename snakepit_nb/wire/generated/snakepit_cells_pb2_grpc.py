@@ -49,6 +49,11 @@ class CellServiceStub(object):
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedResponse.FromString,
                 _registered_method=True)
+        self.Observe = channel.unary_stream(
+                '/snakepit.cells.v1.CellService/Observe',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ObserveRequest.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Observation.FromString,
+                _registered_method=True)
 
 
 class CellServiceServicer(object):
@@ -77,6 +82,13 @@ class CellServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Observe(self, request, context):
+        """Tells what the worker knows of itself, at once and at each change, for as long as it is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CellServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +106,11 @@ def add_CellServiceServicer_to_server(servicer, server):
                     servicer.WaitStopped,
                     request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedResponse.SerializeToString,
+            ),
+            'Observe': grpc.unary_stream_rpc_method_handler(
+                    servicer.Observe,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ObserveRequest.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Observation.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -177,6 +194,33 @@ class CellService(object):
             '/snakepit.cells.v1.CellService/WaitStopped',
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Observe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/Observe',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ObserveRequest.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Observation.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class CellServiceStub:
     """
     WaitStopped: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]
     """Answers when the worker has really stopped running the given call."""
+    Observe: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]
+    """Tells what the worker knows of itself, at once and at each change, for as long as it is asked."""
 
 @_typing.type_check_only
 class CellServiceAsyncStub(CellServiceStub):
@@ -59,6 +61,8 @@ class CellServiceAsyncStub(CellServiceStub):
     """
     WaitStopped: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]  # type: ignore[assignment]
     """Answers when the worker has really stopped running the given call."""
+    Observe: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]  # type: ignore[assignment]
+    """Tells what the worker knows of itself, at once and at each change, for as long as it is asked."""
 
 class CellServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -88,5 +92,13 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_snakepit_cells_pb2.WaitStoppedResponse, _abc.Awaitable[_snakepit_cells_pb2.WaitStoppedResponse]]:
         """Answers when the worker has really stopped running the given call."""
+
+    @_abc_1.abstractmethod
+    def Observe(
+        self,
+        request: _snakepit_cells_pb2.ObserveRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.Observation], _abc.AsyncIterator[_snakepit_cells_pb2.Observation]]:
+        """Tells what the worker knows of itself, at once and at each change, for as long as it is asked."""
 
 def add_CellServiceServicer_to_server(servicer: CellServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -285,5 +285,6 @@ def _submitted(call: ToolCall | CellCall) -> CallSubmitted:
         call_id=call.call_id,
         session_id=call.session_id,
         affinity=call.affinity,
+        is_cell=isinstance(call, CellCall),
         keeps_session=isinstance(call, CellCall) and call.keeps_session,
     )

@@ -55,6 +55,8 @@ class CallSubmitted:
     """The only worker that it wants."""
     is_manual: bool = False
     """It is a lease that the caller took by hand."""
+    is_cell: bool = False
+    """Of a session's cells one runs at a time, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

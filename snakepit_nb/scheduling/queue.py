@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import MutableMapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TypeVar
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
@@ -22,14 +23,17 @@ class WaitingCall:
     number: int
     pinned_to: WorkerId | None
     is_manual: bool = False
+    is_cell: bool = False
+    is_held: bool = False
+    """Another cell of its session comes first."""
 
     @property
     def lane(self) -> "Lane":
         """Where it stands: behind all others of the same wants."""
-        return (self.pinned_to, self.is_manual)
+        return (self.pinned_to, self.is_manual, self.is_held)
 
 
-Lane = tuple[WorkerId | None, bool]
+Lane = tuple[WorkerId | None, bool, bool]
 
 
 class CallQueue:
@@ -43,6 +47,9 @@ class CallQueue:
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    def __getitem__(self, call_id: CallId) -> WaitingCall:
+        return self._calls[call_id]
 
     def __contains__(self, call_id: CallId) -> bool:
         return call_id in self._calls
@@ -70,29 +77,36 @@ class CallQueue:
     def next_for(self, worker_id: WorkerId, *, only_manual: bool) -> WaitingCall | None:
         """Returns the call that came first of those that this worker may run."""
         kinds = (True,) if only_manual else (True, False)
-        lanes = [self._lanes.get((wanted, kind)) for wanted in (worker_id, None) for kind in kinds]
-        heads = [self._calls[next(iter(lane))] for lane in lanes if lane]
+        lanes = [(wanted, kind, False) for wanted in (worker_id, None) for kind in kinds]
+        heads = [
+            self._calls[next(iter(self._lanes[lane]))] for lane in lanes if lane in self._lanes
+        ]
         return min(heads, key=lambda call: call.number, default=None)
 
     def waiting_for(self, worker_id: WorkerId) -> list[WaitingCall]:
         """Returns the calls that wait for this worker only."""
-        return [*self._in_lane((worker_id, False)), *self._in_lane((worker_id, True))]
+        lanes = product((worker_id,), (False, True), (False, True))
+        return [self._calls[call_id] for lane in lanes for call_id in self._lanes.get(lane, ())]
 
     def pin(self, session_id: SessionId, worker_id: WorkerId) -> None:
         """Lets a session's calls that wait for any worker wait for this one, in the old order."""
-        lane: Lane = (worker_id, False)
-        call_ids = list(self._lanes.get(lane, ()))
-        for call_id in self._unpinned.pop(session_id, ()):
-            call = self._calls[call_id]
-            _discard(self._lanes, call.lane, call_id)
-            self._calls[call_id] = replace(call, pinned_to=worker_id)
-            call_ids.append(call_id)
-        if call_ids:
-            call_ids.sort(key=lambda call_id: self._calls[call_id].number)
-            self._lanes[lane] = OrderedDict.fromkeys(call_ids)
+        calls = [self._calls[call_id] for call_id in self._unpinned.pop(session_id, ())]
+        self._change([replace(call, pinned_to=worker_id) for call in calls])
 
-    def _in_lane(self, lane: Lane) -> list[WaitingCall]:
-        return [self._calls[call_id] for call_id in self._lanes.get(lane, ())]
+    def release(self, call_id: CallId) -> WaitingCall:
+        """Lets a call run that was held, in its old place in the order."""
+        call = replace(self._calls[call_id], is_held=False)
+        self._change([call])
+        return call
+
+    def _change(self, calls: list[WaitingCall]) -> None:
+        for call in calls:
+            _discard(self._lanes, self._calls[call.call_id].lane, call.call_id)
+            self._calls[call.call_id] = call
+            self._lanes.setdefault(call.lane, OrderedDict())[call.call_id] = None
+        for lane in {call.lane for call in calls}:
+            in_order = sorted(self._lanes[lane], key=lambda call_id: self._calls[call_id].number)
+            self._lanes[lane] = OrderedDict.fromkeys(in_order)
 
 
 def _discard(groups: MutableMapping[K, Group], key: K, call_id: CallId) -> None:

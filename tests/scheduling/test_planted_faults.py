@@ -9,10 +9,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from snakepit_nb.scheduling.affinity import SessionTable
+from snakepit_nb.scheduling.bookings import Bookings
 from snakepit_nb.scheduling.placement import Placement
 from snakepit_nb.scheduling.queue import CallQueue
 from snakepit_nb.scheduling.roster import Roster, Worker
 from snakepit_nb.scheduling.scheduler import Scheduler
+from snakepit_nb.scheduling.turns import Turns
 
 from .test_scheduler_rules import PoolMachine
 
@@ -37,7 +39,7 @@ def one_at_most(fill: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     """One queued call for each rise of capacity, as the original does."""
 
     @wraps(fill)
-    def faulty(self: Scheduler, worker: Worker, now: float) -> list[Any]:
+    def faulty(self: Bookings, worker: Worker, now: float) -> list[Any]:
         limit = worker.capacity
         worker.capacity = min(limit, worker.load + 1)
         try:
@@ -59,11 +61,11 @@ def no_decisions(*_: object, **__: object) -> list[Any]:
 FAULTS: dict[str, tuple[type, str, Any]] = {
     "a worker takes one call too many": (Worker, "has_room", property(one_room_too_many)),
     "one waiting call for each rise of capacity": (
-        Scheduler,
-        "_fill",
-        one_at_most(Scheduler._fill),
+        Bookings,
+        "fill",
+        one_at_most(Bookings.fill),
     ),
-    "a new worker does not look at the queue": (Scheduler, "_fill", no_decisions),
+    "a new worker does not look at the queue": (Bookings, "fill", no_decisions),
     "a strict session moves": (SessionTable, "settle", nothing),
     "what waits for the same session is not pinned": (CallQueue, "pin", nothing),
     "a lost session is not told": (SessionTable, "take_loss", nothing),
@@ -75,10 +77,12 @@ FAULTS: dict[str, tuple[type, str, Any]] = {
         lambda _self, _worker: False,
     ),
     "a worker that only runs what was given up lives on": (
-        Scheduler,
-        "_kill_if_abandoned",
-        no_decisions,
+        Worker,
+        "is_only_abandoned",
+        property(lambda _: False),
     ),
+    "two cells of a session at once": (Turns, "is_taken", lambda *_: False),
+    "the turn of a session's next cell never comes": (Turns, "leave", nothing),
     "a lost worker is not replaced": (Scheduler, "_match_size", no_decisions),
     "a draining worker is open": (Roster, "set_draining", nothing),
 }

@@ -73,12 +73,14 @@ class Story:
         affinity: Affinity = HINT,
         *,
         keeps: bool = False,
+        is_cell: bool = False,
     ) -> list[Decision]:
         event = CallSubmitted(
             call_id=CallId(call),
             session_id=None if session is None else SessionId(session),
             affinity=affinity,
             keeps_session=keeps,
+            is_cell=is_cell,
         )
         return self.scheduler.handle(event, self._tick())
 
@@ -489,6 +491,28 @@ def test_a_session_without_a_worker_waits_for_its_first_one() -> None:
 
     assert story.submit("b", "s", FAIL_FAST) == []
     assert story.end("a") == [grant("b", "w0")]
+
+
+def test_the_cells_of_a_session_run_one_at_a_time_and_leave_room_for_others() -> None:
+    story = Story(3)
+    story.submit("a", "s", STRICT, is_cell=True)
+
+    assert story.submit("b", "s", STRICT, is_cell=True) == []
+    assert story.submit("c", "s", STRICT, is_cell=True) == []
+    assert story.submit("tool", "s") == [grant("tool", "w0")]
+    assert story.submit("other", "t", STRICT, is_cell=True) == [grant("other", "w0")]
+    assert story.end("a") == [grant("b", "w0")]
+    assert story.end("b") == [grant("c", "w0")]
+
+
+def test_a_cell_that_no_more_waits_passes_its_turn_on() -> None:
+    story = Story(1)
+    story.submit("busy")
+    story.submit("a", "s", STRICT, is_cell=True)
+    story.submit("b", "s", STRICT, is_cell=True)
+
+    assert story.end("a") == []
+    assert story.end("busy") == [grant("b", "w0")]
 
 
 # Sessions that nobody uses.

@@ -4,6 +4,7 @@
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
@@ -55,13 +56,14 @@ from snakepit_nb.settings import Affinity, CapacityStrategy
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(0)]
 
 Item = TypeVar("Item")
-Burst = tuple[SessionId | None, Affinity, int]
+Burst = tuple[SessionId | None, Affinity, bool, int]
 
 TTL = 100.0
 SESSIONS = [SessionId("red"), SessionId("blue")]
 BURSTS = st.tuples(
     st.sampled_from([None, *SESSIONS]),
     st.sampled_from(Affinity),
+    st.booleans(),
     st.integers(1, 3),
 )
 
@@ -75,8 +77,11 @@ class Call:
     affinity: Affinity
     pinned_to: WorkerId | None
     is_manual: bool = False
+    is_cell: bool = False
     worker_id: WorkerId | None = None
     is_abandoned: bool = False
+    number: int
+    life: int
 
     def may_run_on(self, worker_id: WorkerId) -> bool:
         return self.pinned_to in (None, worker_id)
@@ -111,6 +116,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.homes: dict[SessionId, WorkerId] = {}
         self.untold: dict[SessionId, WorkerId | None] = {}  # None: it has expired
         self.idle_since: dict[SessionId, float] = {}
+        self.lives: Counter[SessionId] = Counter()  # how often each began anew
         self.calls_made = 0
         self.now = 0.0
 
@@ -178,9 +184,9 @@ class PoolMachine(RuleBasedStateMachine):
     )
     def calls_come_and_go(self, comings: list[Burst], goings: list[int], now: float) -> None:
         self.now = now
-        for session_id, affinity, calls in comings:
+        for session_id, affinity, is_cell, calls in comings:
             for _ in range(calls):
-                self.submit(session_id, affinity)
+                self.submit(session_id, affinity, is_cell=is_cell and session_id is not None)
         for number in goings:
             live = [*self.running, *self.waiting]
             if live:
@@ -195,11 +201,16 @@ class PoolMachine(RuleBasedStateMachine):
             call = self.new_call(None, Affinity.HINT, worker_id, is_manual=True)
             self.handle(CallSubmitted(call_id=call.call_id, worker_id=worker_id, is_manual=True))
 
-    def submit(self, session_id: SessionId | None, affinity: Affinity) -> None:
+    def submit(self, session_id: SessionId | None, affinity: Affinity, *, is_cell: bool) -> None:
         home = None if session_id is None else self.homes.get(session_id)
         call = self.new_call(session_id, affinity, home)
+        call.is_cell = is_cell
         must_be_told = session_id in self.untold
-        self.handle(CallSubmitted(call_id=call.call_id, session_id=session_id, affinity=affinity))
+        self.handle(
+            CallSubmitted(
+                call_id=call.call_id, session_id=session_id, affinity=affinity, is_cell=is_cell
+            )
+        )
         assert not (must_be_told and session_id in self.untold)
         if session_id is not None and call.call_id not in self.past:
             self.idle_since.pop(session_id, None)
@@ -219,6 +230,8 @@ class PoolMachine(RuleBasedStateMachine):
             affinity=affinity,
             pinned_to=pinned_to,
             is_manual=is_manual,
+            number=self.calls_made,
+            life=0 if session_id is None else self.lives[session_id],
         )
         self.waiting[call.call_id] = call
         return call
@@ -315,6 +328,9 @@ class PoolMachine(RuleBasedStateMachine):
         for session_id in [s for s, home in self.homes.items() if home == worker_id]:
             del self.homes[session_id]
             self.idle_since.pop(session_id, None)
+            held = [call for call in self.calls_of(session_id) if self.is_held(call)]
+            if all(call.pinned_to == worker_id for call in held):  # which are refused now
+                self.lives[session_id] += 1
             self.untold[session_id] = worker_id
 
     def run(self, call: Call, worker_id: WorkerId) -> None:
@@ -328,6 +344,7 @@ class PoolMachine(RuleBasedStateMachine):
             if other.may_run_on(worker_id) and self.has_room_for(other, worker_id)
         )
         assert call.session_id not in self.untold
+        assert not self.is_held(call)
         call.worker_id = worker_id
         self.running[call.call_id] = self.waiting.pop(call.call_id)
         if call.session_id is None or call.pinned_to is not None:
@@ -339,7 +356,20 @@ class PoolMachine(RuleBasedStateMachine):
                 if follower.session_id == call.session_id and follower.pinned_to is None:
                     follower.pinned_to = worker_id
 
+    def calls_of(self, session_id: SessionId) -> list[Call]:
+        live = [*self.running.values(), *self.waiting.values()]
+        return [call for call in live if call.session_id == session_id]
+
+    def is_held(self, call: Call) -> bool:
+        """Whether another cell of its session, in the same life of it, comes first."""
+        return call.is_cell and any(
+            other.is_cell and other.life == call.life and other.number < call.number
+            for other in self.calls_of(call.session_id or SessionId(""))
+        )
+
     def has_room_for(self, call: Call, worker_id: WorkerId) -> bool:
+        if self.is_held(call):
+            return False
         process = self.processes[worker_id]
         if process.capacity is None or process.is_draining:
             return False

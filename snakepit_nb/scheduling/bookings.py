@@ -136,10 +136,12 @@ class Bookings:
     def _entered(self, event: CallSubmitted) -> WaitingCall:
         session_id = event.session_id
         is_cell = event.is_cell and session_id is not None
+        wants_any = event.affinity is Affinity.HINT
         return WaitingCall(
             call_id=event.call_id,
             session_id=session_id,
-            affinity=event.affinity,
+            # A session is strict from its first cell on.
+            affinity=Affinity.STRICT_QUEUE if is_cell and wants_any else event.affinity,
             number=self._arrivals,
             pinned_to=event.worker_id or self._sessions.home_of(session_id),
             is_manual=event.is_manual,

@@ -205,6 +205,8 @@ class PoolMachine(RuleBasedStateMachine):
         home = None if session_id is None else self.homes.get(session_id)
         call = self.new_call(session_id, affinity, home)
         call.is_cell = is_cell
+        if is_cell and affinity is Affinity.HINT:
+            call.affinity = Affinity.STRICT_QUEUE
         must_be_told = session_id in self.untold
         self.handle(
             CallSubmitted(
@@ -343,7 +345,8 @@ class PoolMachine(RuleBasedStateMachine):
             for other in self.waiting.values()
             if other.may_run_on(worker_id) and self.has_room_for(other, worker_id)
         )
-        assert call.session_id not in self.untold
+        # Those that waited when the user ended the session still run where its state was.
+        assert call.pinned_to is not None or call.session_id not in self.untold
         assert not self.is_held(call)
         call.worker_id = worker_id
         self.running[call.call_id] = self.waiting.pop(call.call_id)

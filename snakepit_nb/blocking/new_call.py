@@ -1,12 +1,11 @@
 """Calls as the user's words make them, with an id of their own and the cell's correlation id."""
 
-import secrets
 from collections.abc import Mapping
 
 from snakepit_nb.calls import ToolCall
 from snakepit_nb.identifiers import CORRELATION_KEY, CallId, CorrelationId, SessionId
 from snakepit_nb.settings import Affinity
-from snakepit_nb.telemetry.correlation import checked_correlation_id, requests
+from snakepit_nb.telemetry.correlation import checked_correlation_id, random_bytes, requests
 
 
 def new_tool_call(
@@ -30,7 +29,7 @@ def new_tool_call(
 
 def new_call_id() -> CallId:
     """Makes an id that no other call has."""
-    return CallId(secrets.token_hex(8))
+    return CallId(random_bytes(8).hex())
 
 
 def chosen_correlation_id(given: str | None) -> CorrelationId:

@@ -14,6 +14,8 @@ import anyio
 from anyio.abc import TaskGroup
 from anyio.from_thread import BlockingPortal
 
+from snakepit_nb.mailbox import Mailbox
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -28,8 +30,10 @@ class Portal:
     def __init__(self, blocking: BlockingPortal, tasks: TaskGroup) -> None:
         self._blocking = blocking
         self._tasks = tasks
-        self._loop = asyncio.get_running_loop()
-        self._context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        # In the context of this thread: the caller's may say that it runs trio.
+        wake = partial(loop.call_soon_threadsafe, context=contextvars.copy_context())
+        self._mailbox = Mailbox(wake)
         self._thread = threading.get_ident()
 
     def call(self, function: Callable[..., T], *arguments: object) -> T:
@@ -50,8 +54,7 @@ class Portal:
 
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Calls a function there, which must not raise, without waiting for that."""
-        # In the context of this thread: the caller's may say that it runs trio.
-        self._loop.call_soon_threadsafe(callback, context=self._context)
+        self._mailbox.post(callback)
 
 
 class PortalWork:

@@ -1,14 +1,17 @@
 """Work on the portal thread, for a thread or another event loop that waits for it."""
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent import futures
 from functools import partial
-from typing import Generic, TypeVar, cast
+from typing import Generic, NoReturn, TypeVar
 
 import anyio
 import anyio.lowlevel
+
+from snakepit_nb.mailbox import Mailbox
 
 from .interrupts import interrupts_to
 from .portal import portal
@@ -77,16 +80,37 @@ async def awaited(work: Callable[[], Awaitable[T]]) -> T:
 
     Cancelling cancels the work and waits for its end.
     """
-    bell = Bell()
-    task = PortalTask(work)
-    task.ended.add_done_callback(lambda _: bell.ring())
+    ended = anyio.Event()
+    mailbox = _mailbox_here()
+    outcome: Callable[[], T] = partial(_raised, futures.CancelledError())
+
+    async def run() -> None:
+        nonlocal outcome
+        try:
+            outcome = partial(_returned, await work())
+        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+            outcome = partial(_raised, error)
+        finally:
+            with contextlib.suppress(RuntimeError):  # that loop has ended
+                mailbox.post(ended.set)
+
+    started = portal().start_soon(run)
     try:
-        while not task.ended.done():
-            await bell.rung()
+        await ended.wait()
     except BaseException:
-        await _cancelled(task, bell)
+        started.cancel()
+        with anyio.CancelScope(shield=True):
+            await ended.wait()
         raise
-    return task.ended.result()
+    return outcome()
+
+
+def _returned(value: T) -> T:
+    return value
+
+
+def _raised(error: BaseException) -> NoReturn:
+    raise error
 
 
 async def handed_over(
@@ -129,21 +153,29 @@ class Bell:
     """Wakes one task of the loop on which it was made, from any thread."""
 
     def __init__(self) -> None:
-        loop = anyio.lowlevel.current_token().native_token
-        names = ("call_soon_threadsafe", "run_sync_soon")  # of asyncio's loop, of trio's token
-        method = next(getattr(loop, name) for name in names if hasattr(loop, name))
-        self._call_soon = cast("Callable[[Callable[[], None]], object]", method)
+        self._mailbox = _mailbox_here()
         self._event = anyio.Event()
 
     def ring(self) -> None:
         """Wakes it; rings that it has not heard yet count as one."""
         with contextlib.suppress(RuntimeError):  # that loop has ended
-            self._call_soon(self._set)
+            self._mailbox.post(self._event.set)
 
     async def rung(self) -> None:
         """Waits for the next ring."""
         await self._event.wait()
         self._event = anyio.Event()
 
-    def _set(self) -> None:
-        self._event.set()
+
+_here = threading.local()
+
+
+def _mailbox_here() -> Mailbox:
+    """Returns the way to the loop that runs here; the same for all tasks of one loop."""
+    loop = anyio.lowlevel.current_token().native_token
+    if getattr(_here, "loop", None) is not loop:
+        names = ("call_soon_threadsafe", "run_sync_soon")  # of asyncio's loop, of trio's token
+        method = next(getattr(loop, name) for name in names if hasattr(loop, name))
+        _here.loop, _here.mailbox = loop, Mailbox(method)
+    mailbox: Mailbox = _here.mailbox
+    return mailbox

@@ -1,7 +1,8 @@
 """One correlation id for each cell: which it is, and how the code that runs under it finds it."""
 
 import logging
-import secrets
+import os
+import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +13,20 @@ from snakepit_nb.identifiers import CorrelationId, correlation_id_from, is_corre
 
 _current: ContextVar[CorrelationId | None] = ContextVar("snakepit_correlation_id", default=None)
 
+# Ids need not be secret, only different; asking the system for each would cost more than a call's
+# other bookkeeping, because it lets go of the interpreter's lock.
+_random = random.Random()  # noqa: S311
+os.register_at_fork(after_in_child=_random.seed)
+
+
+def random_bytes(number: int) -> bytes:
+    """Makes bytes for an id: no two processes make the same."""
+    return _random.randbytes(number)
+
 
 def new_correlation_id() -> CorrelationId:
     """Makes a fresh id: `sp-` and 24 hexadecimal digits."""
-    return correlation_id_from(secrets.token_bytes(12))
+    return correlation_id_from(random_bytes(12))
 
 
 def checked_correlation_id(text: str) -> CorrelationId:

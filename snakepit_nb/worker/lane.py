@@ -4,12 +4,15 @@ import asyncio
 import signal
 import threading
 
+from snakepit_nb.mailbox import Mailbox
+
 
 class Lane:
     """One loop, served by the thread that calls `serve`."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.mailbox = Mailbox(self.loop.call_soon_threadsafe)
         self._stopping = False
         self._thread: threading.Thread | None = None
 

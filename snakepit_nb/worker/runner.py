@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 import anyio
 
 from snakepit_nb.identifiers import CallId, SessionId
+from snakepit_nb.mailbox import Mailbox
 from snakepit_nb.settings import Profile
 
 from .context import Cancellation
@@ -95,12 +96,12 @@ class Runner(ABC):
 
     def attach(self) -> None:
         """Makes the running loop the serving one; called there before the first `run`."""
-        self._serving_loop = asyncio.get_running_loop()
+        self._to_serving = Mailbox(asyncio.get_running_loop().call_soon_threadsafe)
 
     def call_serving(self, callback: Callable[[], object]) -> None:
         """Calls back on the serving thread's loop, from any thread."""
         with contextlib.suppress(RuntimeError):  # it is closed: nobody is there to be told
-            self._serving_loop.call_soon_threadsafe(callback)
+            self._to_serving.post(callback)
 
     async def run(
         self,
@@ -135,8 +136,7 @@ class Runner(ABC):
         self._tell_load()
         try:
             async with self._turn(where) as lane:
-                running.loop = (lane or self._main).loop
-                self._begin(call_id, work, at_end, running)
+                self._begin(lane or self._main, call_id, work, at_end, running)
                 try:
                     yield running
                 except BaseException:
@@ -200,13 +200,13 @@ class Runner(ABC):
 
     def _begin(
         self,
+        lane: Lane,
         call_id: CallId,
         work: Callable[[], Awaitable[T]],
         at_end: Callable[[], object],
         running: Running[T],
     ) -> None:
-        loop = running.loop
-        assert loop is not None  # noqa: S101 (our own mistake)
+        loop = running.loop = lane.loop
 
         async def run() -> None:
             try:
@@ -221,7 +221,7 @@ class Runner(ABC):
         def start() -> None:
             running.task = loop.create_task(run())
 
-        loop.call_soon_threadsafe(start)
+        lane.mailbox.post(start)
 
     @abstractmethod
     def _turn(self, where: Where) -> AbstractAsyncContextManager[Lane | None]:

@@ -1,0 +1,39 @@
+"""Callbacks from any thread to one event loop, which is woken once for many of them."""
+
+from collections import deque
+from collections.abc import Callable
+
+
+class Mailbox:
+    """What is posted runs on the loop, in order. Waking a loop costs more than most callbacks."""
+
+    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._call_soon = call_soon
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._is_awake = False
+
+    def post(self, callback: Callable[[], object]) -> None:
+        """Lets the loop call back soon, from any thread.
+
+        Raises: what waking the loop raises, where that has ended.
+        """
+        self._waiting.append(callback)
+        if not self._is_awake:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._is_awake = True  # before it is called: it may deliver at once
+        try:
+            self._call_soon(self._deliver)
+        except BaseException:
+            self._is_awake = False
+            raise
+
+    def _deliver(self) -> None:
+        self._is_awake = False  # before the look: what is posted behind it wakes the loop again
+        try:
+            while self._waiting:
+                self._waiting.popleft()()
+        finally:
+            if self._waiting and not self._is_awake:  # a callback raised
+                self._wake()

@@ -252,6 +252,27 @@ def test_a_call_that_ignores_its_timeout_ends_with_its_worker_after_its_siblings
         until(lambda: [worker.pid for worker in pool.status().workers] == [other])
 
 
+def test_a_cell_that_ignores_its_timeout_ends_with_its_worker_after_its_siblings(
+    tmp_path: Path,
+) -> None:
+    with (
+        snakepit.start(
+            workers=1, profile="thread", name="cells_ignored", interrupt_grace=0.3, **OPTIONS
+        ) as pool,
+        Holding(pool, tmp_path) as holding,
+    ):
+        sibling = holding.begin()
+
+        with pytest.raises(CallTimeoutError, match="session 'mine' lost with it"):
+            pool.session("mine").exec("import time\nwhile True: time.sleep(0.01)", timeout=0.3)
+
+        assert worker_at(pool, sibling.pid).state == "draining"
+        old = sibling.end()
+        until(lambda: old not in {worker.pid for worker in pool.status().workers})
+        pool.wait_ready()
+        assert pool.call("pid") != old
+
+
 def test_a_call_that_heeds_its_cancellation_ends_in_time_and_its_worker_lives(
     pool: Pool, holding: Holding
 ) -> None:

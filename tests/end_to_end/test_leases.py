@@ -1,5 +1,7 @@
 """Who places calls: the pool by load, or the caller by leases."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,6 +20,7 @@ from snakepit_nb.errors import (
     PoolError,
     QueueTimeoutError,
     UsageError,
+    WorkerCrashedError,
 )
 from snakepit_nb.settings import CapacityStrategy
 
@@ -179,6 +182,19 @@ def test_cancelling_all_calls_ends_what_runs_on_a_lease_and_leaves_the_lease(
         with pytest.raises(CallCancelledError, match="was interrupted"):
             heeding.answer.result(10)
         assert lease.call("pid") == heeding.pid
+
+
+def test_a_lease_whose_worker_is_lost_says_so_and_leaves_no_share_booked(pool: Pool) -> None:
+    with pool.lease() as lease:
+        pid = lease.call("pid")
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(WorkerCrashedError, match=lease.worker_id):
+            lease.call("pid")
+        until(lambda: pid not in {worker.pid for worker in pool.status().workers})
+        with pytest.raises(WorkerCrashedError, match=lease.worker_id):
+            lease.call("pid")
+    pool.wait_ready()
+    assert loads(pool) == [0, 0]
 
 
 @pytest.fixture(scope="module")

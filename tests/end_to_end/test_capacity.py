@@ -23,7 +23,7 @@ from snakepit_nb.pool.snapshot import PoolSnapshot, WorkerStatus
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 
 from .capacity_tools import Seen
-from .holding import OPTIONS, Holding, until
+from .holding import OPTIONS, Held, Holding, until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -196,8 +196,10 @@ def test_the_loads_are_the_calls_in_flight_at_every_moment(pool: Pool, holding: 
     for _ in range(WORKERS * THREADS):
         held.append(holding.begin())
         assert by_process(pool) == Counter(one.pid for one in held)
-    waiting = [holding.submit() for _ in range(3)]
-    until(lambda: len(pool.status().queued) == 3)
+    waiting: list[Held] = []
+    while len(waiting) < 3:  # in the order in which they will have their turns
+        waiting.append(holding.submit())
+        until(lambda: len(pool.status().queued) == len(waiting))
     assert by_process(pool).total() == WORKERS * THREADS
     assert not any(one.has_begun for one in waiting)
     for one in waiting:  # each takes the share that becomes free, and nobody sees it free

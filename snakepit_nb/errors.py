@@ -144,7 +144,7 @@ class WorkerCrashedError(WorkerError):
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """Words that name the nearest valid names, to end an error message with."""
-    names = sorted(known)
+    names = sorted(str(name) for name in known)  # an enum's word, not its member
     close = difflib.get_close_matches(wrong, names, n=3)
     if close:
         return f"did you mean {' or '.join(repr(name) for name in close)}?"

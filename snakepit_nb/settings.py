@@ -1,7 +1,10 @@
 """The one frozen schema of a pool's settings, with every default."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from numbers import Integral, Real
+from types import NoneType
+from typing import get_args
 
 from .errors import UsageError
 
@@ -89,6 +92,8 @@ class PoolSettings:
     message_bytes: int = 64 * MIB
 
     def __post_init__(self) -> None:
+        for option in fields(self):
+            _check_kind(option.name, getattr(self, option.name), option.type)
         if self.workers < 1:
             raise UsageError(f"--workers {self.workers}: a pool needs at least 1 worker.")
         if self.threads is not None and self.profile is not Profile.THREAD:
@@ -97,11 +102,28 @@ class PoolSettings:
             raise UsageError(f"--threads {self.threads}: a worker needs at least 1 thread.")
         if not self.name.isidentifier():
             raise UsageError(f"--name {self.name!r}: a pool's name is a Python identifier.")
-        for option in ("ready_timeout", "interrupt_grace", "stop_grace"):
-            if getattr(self, option) <= 0:
-                raise UsageError(f"{option} {getattr(self, option)}: give a number above 0.")
+        for name in ("ready_timeout", "interrupt_grace", "stop_grace"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} {getattr(self, name)}: give a number above 0.")
 
     @property
     def capacity(self) -> int:
         """How many calls a worker holds at once."""
         return 1 if self.profile is Profile.PROCESS else self.threads or DEFAULT_THREADS
+
+
+_KINDS: dict[object, tuple[type, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number of seconds"),
+    str: (str, "a text"),
+    NoneType: (NoneType, "None"),
+}
+
+
+def _check_kind(option: str, value: object, annotation: object) -> None:
+    """Refuses what a user wrote in place of a number or the like: a text, most often."""
+    kinds = [_KINDS[kind] for kind in get_args(annotation) or (annotation,) if kind in _KINDS]
+    if kinds and not any(isinstance(value, kind) for kind, _ in kinds):
+        wanted = " or ".join(words for _, words in kinds)
+        raise UsageError(f"{option} {value!r}: give {wanted}.")

@@ -10,7 +10,7 @@ from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
 
 from .handle import Pool
-from .options import defaults, pool_settings
+from .options import defaults, pool_settings, set_defaults
 
 _pools: dict[str, Pool] = {}
 _in_use: list[str] = []  # the one that was said last, where that still runs, comes first
@@ -20,15 +20,15 @@ def configure(**options: Any) -> dict[str, Any]:
     """Sets what later `start`s and `open_pool`s of this process take where they are not told.
 
     Args:
-        options: Fields of `PoolSettings`, such as `workers`, `profile` or `capacity_strategy`.
+        options: Fields of `PoolSettings`, such as `workers`, `profile` or `capacity_strategy`, but
+            for those that name one pool and say where its workers run.
 
     Returns: all defaults that were set so far.
 
     Raises:
         UsageError: an option is unknown or makes no sense.
     """
-    pool_settings(**{**defaults, **options})
-    defaults.update(options)
+    set_defaults(options)
     return dict(defaults)
 
 

@@ -21,6 +21,8 @@ E = TypeVar("E", bound=StrEnum)
 defaults: dict[str, Any] = {}
 """What `configure` has set for this process."""
 
+_OF_ONE_POOL = frozenset({"name", "adapters", "python", "cwd", "environment"})
+
 _CHOICES: dict[str, type[StrEnum]] = {
     "profile": Profile,
     "capacity_strategy": CapacityStrategy,
@@ -59,6 +61,20 @@ def pool_settings(
         environment=tuple(sorted((env or {}).items())),
         **fields,
     )
+
+
+def set_defaults(options: Mapping[str, Any]) -> None:
+    """Sets what later pools of this process take where they are not told.
+
+    Raises:
+        UsageError: an option is unknown, belongs to one pool, or makes no sense.
+    """
+    known = sorted(set(PoolSettings.__dataclass_fields__) - _OF_ONE_POOL)
+    for option in options:
+        if option not in known:
+            raise UsageError(f"There is no default {option!r}: {nearest(option, known)}")
+    pool_settings(**{**defaults, **options})
+    defaults.update(options)
 
 
 def chosen(option: str, word: str, choices: type[E]) -> E:

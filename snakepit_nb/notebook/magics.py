@@ -28,18 +28,18 @@ class SnakepitMagics(Magics):
     workers = Integer(2, min=1, help="How many workers %snakepit start gives a pool.").tag(
         config=True
     )
-    profile = Enum(list(Profile), "process", help="Whether a worker runs one call or several.").tag(
-        config=True
-    )
+    profile = Enum(
+        [*map(str, Profile)], "process", help="Whether a worker runs one call or several."
+    ).tag(config=True)
     threads = Integer(None, allow_none=True, help="How many calls, with the thread profile.").tag(
         config=True
     )
-    capacity_strategy = Enum(list(CapacityStrategy), "pool", help="Who places calls.").tag(
+    capacity_strategy = Enum([*map(str, CapacityStrategy)], "pool", help="Who places calls.").tag(
         config=True
     )
-    affinity = Enum(list(Affinity), "hint", help="What ties a session's tools to its worker.").tag(
-        config=True
-    )
+    affinity = Enum(
+        [*map(str, Affinity)], "hint", help="What ties a session's tools to its worker."
+    ).tag(config=True)
     call_timeout = Float(300.0, allow_none=True, help="Seconds that a tool's call may take.").tag(
         config=True
     )

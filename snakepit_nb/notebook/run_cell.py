@@ -37,10 +37,12 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
             return
         show_event(shell, event)
 
+    session = None if options.targets else options.session or NOTEBOOK_SESSION
     try:
         reply = pool(options.pool).run_cell(
             code,
-            session=None if options.targets else options.session or NOTEBOOK_SESSION,
+            session=session,
+            keeps_session=session == NOTEBOOK_SESSION,
             show=show,
             timeout=options.timeout,
             correlation_id=options.correlation_id,

@@ -89,7 +89,13 @@ class Dispatch:
         """Lets the scheduler decide and carries it out, with no await between the two."""
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
-        self._wake()
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets those look again who wait in `until`."""
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Returns when something happened by which the condition holds."""
@@ -125,7 +131,9 @@ class Dispatch:
             if worker is not None and worker.is_gone:
                 # Before its share is free, lest the next call be sent to a dead worker.
                 self.tell(WorkerLost(worker_id=worker.worker_id))
-            if not call.is_abandoned:
+            if call.is_abandoned:
+                self.wake()
+            else:
                 self.tell(CallEnded(call_id=call.call_id))
 
     def note_names(self, session_id: SessionId, names: tuple[str, ...]) -> None:
@@ -146,11 +154,6 @@ class Dispatch:
         while True:
             await anyio.sleep(min(LONGEST_LOOK_SECONDS, self.settings.session_ttl / LOOKS_PER_TTL))
             self.tell(TimePassed())
-
-    def _wake(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
 
     def _carry_out(self, decision: Decision) -> None:
         match decision:
@@ -212,7 +215,7 @@ class Dispatch:
             async with aclosing(worker.channel.loads()) as loads:
                 async for load in loads:
                     worker.counted_load = load
-                    self._wake()
+                    self.wake()
                     if load >= worker.capacity:
                         self._tell_full(worker, load)
 

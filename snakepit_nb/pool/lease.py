@@ -64,6 +64,7 @@ class ManualLease:
 
     def __init__(self, dispatch: Dispatch, worker: LiveWorker, holder: PendingCall) -> None:
         self._dispatch = dispatch
+        self._holder = holder
         self._lease = Lease(dispatch, worker, holder)
         self._worker = worker
         self._turn = anyio.Lock()
@@ -95,8 +96,10 @@ class ManualLease:
         async with self._turn:
             pending = PendingCall.of(call, timeout)
             pending.worker_id = self.worker_id
-            self._dispatch.calls[call.call_id] = pending
+            self._dispatch.calls[call.call_id] = self._holder.leased = pending
             try:
                 yield pending
             finally:
+                self._holder.leased = None
                 del self._dispatch.calls[call.call_id]
+                self._dispatch.wake()

@@ -29,6 +29,10 @@ class PendingCall:
     timeout: float | None
     """Seconds that it may take, from its submission to its end."""
     is_cell: bool = False
+    is_lease: bool = False
+    """It is a share that a caller took by hand, for calls of its own."""
+    leased: "PendingCall | None" = None
+    """The call that runs on that share now."""
     names: tuple[str, ...] = ()
     """The variables of its session."""
     worker_id: WorkerId | None = None

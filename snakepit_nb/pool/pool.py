@@ -164,6 +164,7 @@ class Pool:
             what="lease",
             session_id=None,
             timeout=None,
+            is_lease=True,
         )
         event = CallSubmitted(call_id=call_id, worker_id=worker_id, is_manual=True)
         async with self._dispatch.share(pending, event, self.settings.queue_timeout) as worker:
@@ -184,9 +185,11 @@ class Pool:
         """Ends a call wherever it is, and returns when it runs no more; False: there is none.
 
         A cell is interrupted and may still reply. What does not stop within the grace time is
-        ended with its worker; with `kill`, at once.
+        ended with its worker; with `kill`, at once. Of a lease, the call that runs on it is ended.
         """
         call = self._dispatch.calls.get(call_id)
+        if call is not None and call.is_lease and call.worker_id is not None:
+            call = call.leased
         if call is None:
             return False
         worker = self._worker_of(call)
@@ -196,7 +199,7 @@ class Pool:
             await self._interrupt_cell(worker, call)
         else:
             call.cancel()
-        await self._dispatch.until(lambda: self._dispatch.calls.get(call_id) is not call)
+        await self._dispatch.until(lambda: self._dispatch.calls.get(call.call_id) is not call)
         return True
 
     async def kill(self, call_id: CallId, because: str) -> None:

@@ -111,6 +111,9 @@ def test_a_class_of_the_users_own_can_be_an_adapter() -> None:
     [
         ({"workers": 0}, "--workers 0: a pool needs at least 1 worker."),
         ({"wrokers": 2}, "A pool has no option 'wrokers': did you mean 'workers'?"),
+        ({"workers": "2"}, "workers '2': give a whole number."),
+        ({"call_timeout": "soon"}, "call_timeout 'soon': give a number of seconds or None."),
+        ({"trust_results": "no"}, "trust_results 'no': give True or False."),
         ({"name": "a b"}, "--name 'a b': a pool's name is a Python identifier."),
     ],
 )

@@ -162,3 +162,35 @@ def tell_when(condition: str) -> str:
         "    print('it is so', flush=True)\n"
         "threading.Thread(target=tell).start()\n"
     )
+
+
+def test_in_a_worker_with_threads_two_interrupts_end_plain_code(bridged: Kernel) -> None:
+    bridged.check("%snakepit start --workers 1 --profile thread --name threads")
+    heeding = bridged.begin(
+        "%%snakepit_exec\n"
+        "from snakepit_nb.worker import current_call\n"
+        "kept = 'kept'\n"
+        "print('begun')\n"
+        "while not current_call().cancelled: pass\n"
+        "print('it looked')"
+    )
+    heeding.wait_for("begun")
+    assert "it looked" in interrupt(bridged, heeding).text
+    assert bridged.check("%%snakepit_exec\nkept").value == "kept"
+
+    ignoring = bridged.begin(
+        "%%snakepit_exec\n"
+        "print('begun')\n"
+        "while not current_call().cancelled: pass\n"
+        "print('goes on')\n"
+        "while True: pass"
+    )
+    ignoring.wait_for("begun")
+    bridged.interrupt()
+    ignoring.wait_for("goes on")
+    ran = interrupt(bridged, ignoring)
+
+    assert ran.reply["ename"] == "WorkerCrashedError", ran
+    assert "killed by the second interrupt" in ran.text
+    assert "kept" in ran.text
+    bridged.check("%snakepit stop --now")

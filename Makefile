@@ -12,12 +12,13 @@ NBVAL += -o timeout=300 -o filterwarnings=
 
 DEMO := .venv/.installed-demo
 DEV := .venv/.installed-dev
+BENCH := .venv/.installed-bench
 LAB := .venv/.installed-lab,demo
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lab protos bench clean
+.PHONY: help demo test check lab protos bench chaos clean
 
 help: ## lists what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,8 +42,11 @@ lab: $(LAB) ## opens JupyterLab on the notebooks
 protos: $(DEV) ## writes snakepit_nb/wire/generated again, after a change of a proto
 	$(BIN)/python proto/generate.py
 
-bench: $(DEV) ## runs the benchmarks
-	@set -e; for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: $(BENCH) ## runs the benchmarks
+	@set -e; for name in cells calls scheduler; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
+
+chaos: $(DEV) ## runs the long form of the tests that try everything
+	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling tests/pool
 
 clean: ## removes what was built and cached, but not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

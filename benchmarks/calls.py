@@ -9,7 +9,7 @@ import asyncio
 import statistics
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -21,6 +21,7 @@ import loky
 from bare_grpc import echo_server, open_channel
 
 import snakepit_nb as snakepit
+from snakepit_nb.blocking.async_pool import AsyncPool
 from snakepit_nb.worker import Adapter, tool
 
 WORKERS = 2
@@ -221,8 +222,6 @@ def note_times(figures: Figures, times: dict[str, list[float]]) -> None:
 
 async def awaited_a_second(pool: str) -> float:
     """Counts awaited calls of a pool that runs."""
-    from snakepit_nb.blocking.async_pool import AsyncPool  # noqa: PLC0415
-
     running = snakepit.pool(pool)
     return await a_second(partial(AsyncPool(running.settings, running._pool).call, "nothing_soon"))
 
@@ -287,11 +286,13 @@ class BareEchoes:
 
     def unary_a_second(self) -> float:
         """Counts unary calls, from the loop itself to the server's own."""
-        return self._portal.call(a_second, self._raw)
+        counted: float = self._portal.call(a_second, self._raw)
+        return counted
 
     def streamed_a_second(self) -> float:
         """Counts messages there and back on one stream."""
-        return self._portal.call(self._streamed)
+        counted: float = self._portal.call(self._streamed)
+        return counted
 
     async def _echo(self) -> None:
         await self._by_main(b"")

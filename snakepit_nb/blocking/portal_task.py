@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent import futures
 from functools import partial
+from queue import SimpleQueue
 from typing import Generic, NoReturn, TypeVar
 
 import anyio
@@ -22,27 +23,33 @@ PIECES_AHEAD = 256
 
 
 class PortalTask(Generic[T]):
-    """Runs `work` on the portal thread; `ended` is done when it has really ended."""
+    """Runs `work` on the portal thread; calls `at_end` there when it has really ended."""
 
-    def __init__(self, work: Callable[[], Awaitable[T]]) -> None:
-        self.ended: futures.Future[T] = futures.Future()
-        self._started = portal().start_soon(partial(self._run, work))
+    def __init__(self, work: Callable[[], Awaitable[T]], at_end: Callable[[], object]) -> None:
+        self.outcome: Callable[[], T] | None = None
+        """Once it has ended: returns what the work returned, or raises what it raised."""
+        self._work = work
+        self._at_end = at_end
+        self._started = portal().start_soon(self._run)
 
     def cancel(self) -> None:
         """Cancels the work, from any thread; it ends a while later."""
         self._started.cancel()
 
-    async def _run(self, work: Callable[[], Awaitable[T]]) -> None:
+    def result(self) -> T:
+        """Returns or raises what the work came to, once it has ended."""
+        assert self.outcome is not None  # noqa: S101 (our own mistake)
+        return self.outcome()
+
+    async def _run(self) -> None:
+        outcome: Callable[[], T] = partial(_raised, futures.CancelledError())
         try:
-            result = await work()
-        except anyio.get_cancelled_exc_class():
-            self.ended.cancel()
-            self.ended.set_running_or_notify_cancel()
-            raise
-        except BaseException as error:  # noqa: BLE001 (it travels to whoever waits)
-            self.ended.set_exception(error)
-        else:
-            self.ended.set_result(result)
+            outcome = partial(_returned, await self._work())
+        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+            outcome = partial(_raised, error)
+        finally:
+            self.outcome = outcome
+            self._at_end()
 
 
 def wait(work: Callable[[], Awaitable[T]]) -> T:
@@ -54,6 +61,7 @@ def wait(work: Callable[[], Awaitable[T]]) -> T:
     Raises:
         KeyboardInterrupt: it was interrupted.
     """
+    ended: SimpleQueue[None] = SimpleQueue()
     task: PortalTask[T] | None = None
     is_interrupted = False
 
@@ -66,13 +74,13 @@ def wait(work: Callable[[], Awaitable[T]]) -> T:
             task.cancel()
 
     with interrupts_to(press):
-        task = PortalTask(work)
+        task = PortalTask(work, partial(ended.put, None))
         if is_interrupted:  # while it was made
             task.cancel()
-        futures.wait([task.ended])
+        ended.get()
     if is_interrupted:
         raise KeyboardInterrupt
-    return task.ended.result()
+    return task.result()
 
 
 async def awaited(work: Callable[[], Awaitable[T]]) -> T:
@@ -81,28 +89,15 @@ async def awaited(work: Callable[[], Awaitable[T]]) -> T:
     Cancelling cancels the work and waits for its end.
     """
     ended = anyio.Event()
-    mailbox = _mailbox_here()
-    outcome: Callable[[], T] = partial(_raised, futures.CancelledError())
-
-    async def run() -> None:
-        nonlocal outcome
-        try:
-            outcome = partial(_returned, await work())
-        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            outcome = partial(_raised, error)
-        finally:
-            with contextlib.suppress(RuntimeError):  # that loop has ended
-                mailbox.post(ended.set)
-
-    started = portal().start_soon(run)
+    task = PortalTask(work, partial(_post, _mailbox_here(), ended.set))
     try:
         await ended.wait()
     except BaseException:
-        started.cancel()
+        task.cancel()
         with anyio.CancelScope(shield=True):
             await ended.wait()
         raise
-    return outcome()
+    return task.result()
 
 
 def _returned(value: T) -> T:
@@ -129,24 +124,19 @@ async def handed_over(
         while len(pieces) > PIECES_AHEAD:  # noqa: ASYNC110 (the reader is on another loop)
             await anyio.sleep(0.01)
 
-    task = PortalTask(partial(work, put))
-    task.ended.add_done_callback(lambda _: bell.ring())
+    task = PortalTask(partial(work, put), bell.ring)
     try:
-        while pieces or not task.ended.done():
+        while pieces or task.outcome is None:
             if pieces:
                 yield pieces.popleft()
             else:
                 await bell.rung()
-        task.ended.result()
+        task.result()
     finally:
-        await _cancelled(task, bell)
-
-
-async def _cancelled(task: PortalTask[T], bell: "Bell") -> None:
-    task.cancel()
-    with anyio.CancelScope(shield=True):
-        while not task.ended.done():
-            await bell.rung()
+        task.cancel()
+        with anyio.CancelScope(shield=True):
+            while task.outcome is None:
+                await bell.rung()
 
 
 class Bell:
@@ -158,13 +148,17 @@ class Bell:
 
     def ring(self) -> None:
         """Wakes it; rings that it has not heard yet count as one."""
-        with contextlib.suppress(RuntimeError):  # that loop has ended
-            self._mailbox.post(self._event.set)
+        _post(self._mailbox, self._event.set)
 
     async def rung(self) -> None:
         """Waits for the next ring."""
         await self._event.wait()
         self._event = anyio.Event()
+
+
+def _post(mailbox: Mailbox, callback: Callable[[], object]) -> None:
+    with contextlib.suppress(RuntimeError):  # that loop has ended
+        mailbox.post(callback)
 
 
 _here = threading.local()

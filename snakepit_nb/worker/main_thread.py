@@ -29,7 +29,7 @@ class MainThread(Runner):
 
     def __init__(self) -> None:
         super().__init__()
-        self._one_at_a_time = anyio.Lock()  # of the serving thread
+        self._one_at_a_time = anyio.Lock(fast_acquire=True)  # of the serving thread
         self._call: CallId | None = None
         self._task: asyncio.Task[None] | None = None
         self._shields = 0

@@ -143,8 +143,9 @@ class Runner(ABC):
                     self.interrupt(call_id)
                     raise
                 finally:
-                    with anyio.CancelScope(shield=True):
-                        await running.ended.wait()
+                    if not running.ended.is_set():
+                        with anyio.CancelScope(shield=True):
+                            await running.ended.wait()
         finally:
             running.over.set()
             del self._calls[call_id]

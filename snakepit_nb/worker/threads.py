@@ -30,7 +30,7 @@ class _SessionLane:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
-        self.turn = anyio.Lock()
+        self.turn = anyio.Lock(fast_acquire=True)
         self.is_ended = False
 
 
@@ -42,7 +42,7 @@ class Threads(Runner):
     def __init__(self, capacity: int) -> None:
         super().__init__()
         self.capacity = capacity
-        self._shares = anyio.Semaphore(capacity)
+        self._shares = anyio.Semaphore(capacity, fast_acquire=True)
         self._lanes: set[Lane] = set()  # all but the main thread's
         self._idle: list[Lane] = []
         self._sessions: dict[SessionId, _SessionLane] = {}

@@ -1,6 +1,7 @@
 """Runs the functions that `submit` and `map` send."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from inspect import isawaitable
 from typing import Any
 
 import cloudpickle
@@ -12,12 +13,8 @@ from snakepit_nb.wire.function_calls import CALL, FUNCTION, ITEMS, MAP, SUBMIT, 
 Called = Callable[..., Awaitable[object]]
 
 
-async def run_functions(
-    name: str, parameters: Mapping[str, object], called: Called, *, hide_file: str
-) -> object:
+async def run_functions(name: str, parameters: Mapping[str, object], called: Called) -> object:
     """Runs what a reserved tool's parameters hold; `called` calls one function, or awaits it.
-
-    It is the last frame above the user's own, and `hide_file` is where it stands.
 
     Raises:
         UsageError: there is no such reserved tool.
@@ -27,19 +24,20 @@ async def run_functions(
         function, arguments, keywords = await _loaded(parameters[CALL], called)
         return write_outcome(await called(function, *arguments, **keywords), parameters)
     if name == MAP:
-        return await _map(parameters, called, hide_file)
+        return await _map(parameters, called)
     raise UsageError(f"There is no tool {name!r}, and its name is reserved.")
 
 
-async def _map(parameters: Mapping[str, object], called: Called, hide_file: str) -> object:
+async def _map(parameters: Mapping[str, object], called: Called) -> object:
     function = await _loaded(parameters[FUNCTION], called)
     values: list[object] = []
     failure = ""
     for arguments in await _loaded(parameters[ITEMS], called):
         try:
-            values.append(await called(function, *arguments))
+            value = function(*arguments)  # not by `called`: it costs more than a quick function
+            values.append(await value if isawaitable(value) else value)
         except Exception as error:  # noqa: BLE001 (told behind the values before it)
-            failure = encode_failure(error, tool_name=MAP, hide_file=hide_file)
+            failure = encode_failure(error, tool_name=MAP, hide_file=__file__)
             break
     try:
         return write_outcome(values, parameters, failure=failure)

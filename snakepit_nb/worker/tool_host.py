@@ -53,7 +53,7 @@ class ToolHost:
             UsageError: no such tool, it streams, or an argument does not fit.
         """
         if name.startswith(RESERVED_PREFIX):
-            return await run_functions(name, arguments, _called, hide_file=__file__)
+            return await run_functions(name, arguments, _called)
         bound = self._find(name, arguments)
         if bound.spec.supports_streaming:
             raise UsageError(f"tool {name!r} streams: use `stream` in place of `call`.")

@@ -57,6 +57,11 @@ class PendingCall:
         )
 
     @property
+    def is_idle_lease(self) -> bool:
+        """Whether it is a share that a caller took by hand, and on which nothing runs."""
+        return self.is_lease and self.leased is None
+
+    @property
     def seconds_left(self) -> float | None:
         """How long it may still take."""
         return None if self.timeout is None else self.since + self.timeout - time.monotonic()

@@ -84,8 +84,10 @@ class Pool:
         self._check_serves()
 
     async def wait_idle(self) -> None:
-        """Returns when no call waits or runs."""
-        await self._dispatch.until(lambda: not self._dispatch.calls)
+        """Returns when no call waits or runs. A lease on which nothing runs is no call."""
+        await self._dispatch.until(
+            lambda: all(call.is_idle_lease for call in self._dispatch.calls.values())
+        )
 
     def resize(self, workers: int) -> None:
         """Starts or drains workers until there are this many."""

@@ -50,6 +50,12 @@ def current_call() -> CallContext:
     return context
 
 
+def is_cancelled() -> bool:
+    """Tells whether the running code belongs to a call that nobody waits for any more."""
+    context = _current.get()
+    return context is not None and context.cancelled
+
+
 @contextmanager
 def serving(context: CallContext) -> Iterator[None]:
     """Makes the code within the `with` belong to a call."""

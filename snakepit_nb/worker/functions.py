@@ -10,6 +10,8 @@ from snakepit_nb.errors import UnsendableResultError, UsageError
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.function_calls import CALL, FUNCTION, ITEMS, MAP, SUBMIT, write_outcome
 
+from .context import is_cancelled
+
 Called = Callable[..., Awaitable[object]]
 
 
@@ -33,6 +35,8 @@ async def _map(parameters: Mapping[str, object], called: Called) -> object:
     values: list[object] = []
     failure = ""
     for arguments in await _loaded(parameters[ITEMS], called):
+        if is_cancelled():  # in a thread nothing else would end what nobody waits for
+            raise KeyboardInterrupt
         try:
             value = function(*arguments)  # not by `called`: it costs more than a quick function
             values.append(await value if isawaitable(value) else value)

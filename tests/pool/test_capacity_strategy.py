@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from snakepit_nb.errors import PoolError, QueueTimeoutError
+from snakepit_nb.errors import PoolError, QueueTimeoutError, SnakepitError
 from snakepit_nb.identifiers import CorrelationId, WorkerId
 from snakepit_nb.pool.lease import ManualLease
 from snakepit_nb.pool.pool import Pool
@@ -83,6 +83,15 @@ async def test_a_lease_of_a_lost_worker_is_told_at_once() -> None:
             await pool.kill_worker(WorkerId("w0"), "the test wants it")
             with anyio.fail_after(5):
                 await told.wait()
+
+
+async def test_who_holds_a_lease_may_stop_the_pool() -> None:
+    async with open_test_pool(ThreadedDesk()) as pool, pool.lease(ID) as lease:
+        with anyio.fail_after(5):
+            await pool.wait_idle()
+            await pool.aclose()
+        with pytest.raises(SnakepitError):
+            await lease.call(a_call(name="late"), timeout=None)
 
 
 async def test_by_the_hybrid_strategy_the_worker_counts_too() -> None:

@@ -8,10 +8,19 @@ import cloudpickle
 import pytest
 
 from snakepit_nb.errors import UsageError
+from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.settings import AdapterSource, Profile
-from snakepit_nb.wire.function_calls import SUBMIT, read_outcome
+from snakepit_nb.wire.function_calls import MAP, SUBMIT, read_outcome
 from snakepit_nb.worker import Adapter, tool
+from snakepit_nb.worker.context import CallContext, serving
 from snakepit_nb.worker.tool_host import ToolHost, load_adapter
+
+LOCAL: list[Callable[[int], None]] = []
+
+
+def call_local(number: int) -> None:
+    LOCAL[-1](number)
+
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -149,6 +158,26 @@ async def test_functions_that_are_sent_run_beside_the_tools() -> None:
     assert {spec.name for spec in host.specs} == {"plain", "awaiting", "items", "async_items"}
     with pytest.raises(UsageError, match=r"no tool 'snakepit\.other'"):
         await host.call("snakepit.other", {})
+
+
+async def test_a_map_that_nobody_waits_for_ends_between_two_items() -> None:
+    context = CallContext(call_id=CallId("call"), correlation_id=CorrelationId("sp-0"))
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        done.append(number)
+        context.cancellation.requested = number == 2
+
+    host = ToolHost([Tools()])
+    LOCAL.append(work)  # reached by reference: a pickled closure would be another one
+    parameters = {
+        "function": cloudpickle.dumps(call_local),
+        "items": cloudpickle.dumps([(number,) for number in range(5)]),
+    }
+    with serving(context), pytest.raises(KeyboardInterrupt):
+        await host.call(MAP, parameters)
+
+    assert done == [0, 1, 2]
 
 
 def test_closing_closes_the_adapters_that_can_be_closed() -> None:

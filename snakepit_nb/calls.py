@@ -40,6 +40,8 @@ class ToolCall:
     session_id: SessionId | None = None
     affinity: Affinity = Affinity.HINT
     metadata: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+    """What people call it, where the tool's own name tells them nothing; it does not travel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

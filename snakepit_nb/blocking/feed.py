@@ -79,9 +79,7 @@ class Feed:
         self._rested: anyio.Event | None = None
         self.resize(pool.settings.workers)
 
-    def submit(
-        self, call: ToolCall, what: str, read: Callable[[Any], Awaitable[T]]
-    ) -> CallFuture[T]:
+    def submit(self, call: ToolCall, read: Callable[[Any], Awaitable[T]]) -> CallFuture[T]:
         """Lets a call run when its turn comes; `read` makes the future's value of the tool's.
 
         From any thread; it never blocks.
@@ -90,7 +88,7 @@ class Feed:
             PoolClosedError: the pool is stopped, or takes no more.
         """
         runs_now = partial(self._runs, call.call_id)
-        future: CallFuture[T] = CallFuture(what, call.correlation_id, runs_now)
+        future: CallFuture[T] = CallFuture(call.label, call.correlation_id, runs_now)
         fed = Fed(call.call_id, call, read, future)
         future.add_done_callback(fed.let_go)
         with self._lock:

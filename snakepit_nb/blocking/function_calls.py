@@ -46,9 +46,10 @@ def submit_function(
         call_id=new_call_id(),
         correlation_id=chosen_correlation_id(None),
         tool_name=SUBMIT,
+        label=_name(function),
         parameters=function_parameters(call=pickled, trust_results=trust_results),
     )
-    return feed.submit(call, _name(function), partial(_read_value, trust_results=trust_results))
+    return feed.submit(call, partial(_read_value, trust_results=trust_results))
 
 
 def chunk_submitter(
@@ -73,11 +74,12 @@ def chunk_submitter(
             call_id=new_call_id(),
             correlation_id=correlation_id,
             tool_name=MAP,
+            label=name,
             parameters=function_parameters(
                 function=pickled, items=items, trust_results=trust_results
             ),
         )
-        return feed.submit(call, name, read)
+        return feed.submit(call, read)
 
     return submit
 

@@ -73,7 +73,11 @@ def set_defaults(options: Mapping[str, Any]) -> None:
     for option in options:
         if option not in known:
             raise UsageError(f"There is no default {option!r}: {nearest(option, known)}")
-    pool_settings(**{**defaults, **options})
+    wanted = {**defaults, **options}
+    threads = wanted.pop("threads", None)
+    pool_settings(**wanted)
+    if threads is not None:  # for pools of the profile that has any
+        pool_settings(profile=Profile.THREAD, threads=threads)
     defaults.update(options)
 
 

@@ -50,7 +50,7 @@ class PendingCall:
         return cls(
             call_id=call.call_id,
             correlation_id=call.correlation_id,
-            what=call.tool_name if isinstance(call, ToolCall) else "cell",
+            what=(call.label or call.tool_name) if isinstance(call, ToolCall) else "cell",
             session_id=call.session_id,
             timeout=timeout,
             is_cell=isinstance(call, CellCall),

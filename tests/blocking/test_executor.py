@@ -120,6 +120,18 @@ def test_functions_of_every_kind_run_in_a_worker(pool: Pool) -> None:
     assert pool.submit(dict, fn=1, self=2).result() == {"fn": 1, "self": 2}
 
 
+def test_what_runs_is_shown_by_its_name(pool: Pool, tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    future = pool.submit(gate.function)
+    until(gate.begun.exists)
+
+    (shown,) = [call.what for worker in pool.status().workers for call in worker.calls]
+    gate.opened.touch()
+
+    assert shown.endswith("passes")
+    assert future.result() == "passed"
+
+
 def test_functions_of_a_script_travel() -> None:
     assert run_script("maps.py") == ["[1, 4, 9]", "Point(x=2, y=1)", "ValueError not a point"]
 

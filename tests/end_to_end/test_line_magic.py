@@ -205,9 +205,8 @@ def test_config_sets_what_later_starts_take(kernel: Kernel) -> None:
     shown = table(kernel.check("%snakepit config"))
     assert re.search(r"^capacity_strategy +pool *$", shown, re.MULTILINE)
 
-    changed = table(
-        kernel.check("%snakepit config profile=thread threads=2 capacity_strategy=profile")
-    )
+    kernel.check("%snakepit config threads=2")  # before there is a profile for them
+    changed = table(kernel.check("%snakepit config profile=thread capacity_strategy=profile"))
 
     assert re.search(r"^capacity_strategy +profile +set$", changed, re.MULTILINE)
     kernel.check("%snakepit start --name configured --workers 1")

@@ -12,14 +12,14 @@ from snakepit_nb.identifiers import WorkerId
 from snakepit_nb.pool.lease import ManualLease
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.pool.snapshot import PoolSnapshot
-from snakepit_nb.settings import Affinity, PoolSettings
+from snakepit_nb.settings import PoolSettings
 
-from .new_call import chosen_correlation_id, new_tool_call
+from .new_call import chosen_correlation_id
 from .opening import open_process_pool
-from .options import chosen, pool_settings
+from .options import pool_settings
 from .portal import portal
 from .portal_task import awaited, handed_over
-from .tool_calls import ToolRunner
+from .tool_calls import Caller, ToolRunner
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def open_pool(
             await anyio.to_thread.run_sync(scope.__exit__, None, None, None)
 
 
-class AsyncToolCalls:
+class AsyncToolCalls(Caller):
     """Tools, called and streamed from async code: on a pool, or on a lease of a worker."""
 
     def __init__(self, settings: PoolSettings, runner: ToolRunner) -> None:
@@ -68,7 +68,7 @@ class AsyncToolCalls:
 
         Args and Raises: as the blocking pool's `call`.
         """
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session, self._affinity(affinity))
+        call = self._new_call(tool, {**(arguments or {}), **more}, session, affinity)
         limit = self.settings.call_timeout if timeout == -1.0 else timeout
         return (await awaited(partial(self._runner.call, call, timeout=limit))).value
 
@@ -87,16 +87,13 @@ class AsyncToolCalls:
 
         Args and Raises: as the blocking pool's `stream`.
         """
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session, self._affinity(affinity))
+        call = self._new_call(tool, {**(arguments or {}), **more}, session, affinity)
         limit = self.settings.stream_timeout if timeout == -1.0 else timeout
         work = partial(self._runner.stream, call, timeout=limit)
         async with aclosing(handed_over(work)) as chunks:
             async for chunk in chunks:
                 if not chunk.is_final:
                     yield chunk.data
-
-    def _affinity(self, word: str | None) -> Affinity:
-        return self.settings.affinity if word is None else chosen("affinity", word, Affinity)
 
 
 class AsyncPool(AsyncToolCalls):

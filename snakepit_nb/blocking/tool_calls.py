@@ -29,11 +29,23 @@ class ToolRunner(Protocol):
         """Runs a streaming tool."""
 
 
-class ToolCalls:
-    """The calls of whoever has settings and a runner."""
+class Caller:
+    """Whoever has a pool's settings, and what runs its calls."""
 
     settings: PoolSettings
     _runner: ToolRunner
+
+    def _new_call(
+        self, tool: str, arguments: Mapping[str, object], session: str | None, affinity: str | None
+    ) -> ToolCall:
+        firmness = self.settings.affinity
+        if affinity is not None:
+            firmness = chosen("affinity", affinity, Affinity)
+        return new_tool_call(tool, arguments, session, firmness)
+
+
+class ToolCalls(Caller):
+    """Calls that block."""
 
     def call(
         self,
@@ -61,7 +73,7 @@ class ToolCalls:
             ToolError: the tool raised; also of the builtin type that it raised.
             SnakepitError: the call was not run, or not to its end.
         """
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session, self._affinity(affinity))
+        call = self._new_call(tool, {**(arguments or {}), **more}, session, affinity)
         limit = self.settings.call_timeout if timeout == -1.0 else timeout
         return wait(partial(self._runner.call, call, timeout=limit)).value
 
@@ -98,11 +110,6 @@ class ToolCalls:
         **more: object,
     ) -> ToolStream:
         """As `stream`, but yields whole chunks, and can be cancelled from another thread."""
-        call = new_tool_call(tool, {**(arguments or {}), **more}, session, self._affinity(affinity))
+        call = self._new_call(tool, {**(arguments or {}), **more}, session, affinity)
         limit = self.settings.stream_timeout if timeout == -1.0 else timeout
         return ToolStream(call, partial(self._runner.stream, call, timeout=limit))
-
-    def _affinity(self, word: str | None) -> Affinity:
-        if word is None:
-            return self.settings.affinity
-        return chosen("affinity", word, Affinity)

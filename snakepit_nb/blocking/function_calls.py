@@ -11,12 +11,13 @@ import cloudpickle
 from snakepit_nb.calls import ToolCall
 from snakepit_nb.errors import SnakepitError, UsageError
 from snakepit_nb.identifiers import CorrelationId
+from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.failures import decode_failure
 from snakepit_nb.wire.function_calls import MAP, SUBMIT, function_parameters, read_outcome
 
 from .call_future import CallFuture
 from .feed import Feed
-from .new_call import chosen_correlation_id, new_call_id
+from .new_call import chosen_correlation_id
 
 T = TypeVar("T")
 

@@ -13,12 +13,13 @@ from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
+from snakepit_nb.telemetry.correlation import new_call_id
 
 from .cell_run import run_cell
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
 from .lease import Lease
-from .new_call import chosen_correlation_id, new_call_id
+from .new_call import chosen_correlation_id
 from .portal import portal
 from .portal_task import wait
 from .printing import print_event

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from snakepit_nb.calls import ToolCall
-from snakepit_nb.identifiers import CORRELATION_KEY, CallId, CorrelationId, SessionId
+from snakepit_nb.identifiers import CORRELATION_KEY, CorrelationId, SessionId
 from snakepit_nb.settings import Affinity
-from snakepit_nb.telemetry.correlation import checked_correlation_id, random_bytes, requests
+from snakepit_nb.telemetry.correlation import checked_correlation_id, new_call_id, requests
 
 
 def new_tool_call(
@@ -25,11 +25,6 @@ def new_tool_call(
         session_id=None if session is None else SessionId(session),
         affinity=affinity,
     )
-
-
-def new_call_id() -> CallId:
-    """Makes an id that no other call has."""
-    return CallId(random_bytes(8).hex())
 
 
 def chosen_correlation_id(given: str | None) -> CorrelationId:

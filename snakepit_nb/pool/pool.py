@@ -1,6 +1,5 @@
 """A pool of workers: it runs calls where its scheduler decides, on one event loop."""
 
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from snakepit_nb.scheduling.events import (
 )
 from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry.correlation import new_call_id
 
 from .dispatch import Dispatch
 from .lease import Lease, ManualLease, PutChunk
@@ -159,7 +159,7 @@ class Pool:
             QueueTimeoutError: no share was free in time.
             PoolError: there is no such worker, or none at all.
         """
-        call_id = CallId(secrets.token_hex(8))
+        call_id = new_call_id()
         pending = PendingCall(
             call_id=call_id,
             correlation_id=correlation_id,

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from snakepit_nb.errors import UsageError
-from snakepit_nb.identifiers import CorrelationId, correlation_id_from, is_correlation_id
+from snakepit_nb.identifiers import CallId, CorrelationId, correlation_id_from, is_correlation_id
 
 _current: ContextVar[CorrelationId | None] = ContextVar("snakepit_correlation_id", default=None)
 
@@ -19,14 +19,14 @@ _random = random.Random()  # noqa: S311
 os.register_at_fork(after_in_child=_random.seed)
 
 
-def random_bytes(number: int) -> bytes:
-    """Makes bytes for an id: no two processes make the same."""
-    return _random.randbytes(number)
+def new_call_id() -> CallId:
+    """Makes an id that no other call has, of this process or another."""
+    return CallId(_random.randbytes(8).hex())
 
 
 def new_correlation_id() -> CorrelationId:
     """Makes a fresh id: `sp-` and 24 hexadecimal digits."""
-    return correlation_id_from(random_bytes(12))
+    return correlation_id_from(_random.randbytes(12))
 
 
 def checked_correlation_id(text: str) -> CorrelationId:

@@ -1,8 +1,7 @@
 """The way to an in-process worker: the same codec as over gRPC, and no line between."""
 
-import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -10,9 +9,10 @@ import anyio
 
 from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult, ToolSpec
 from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.errors import SnakepitError, UnsendableResultError, ValueEncodingError
+from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.launch.launcher import WorkerProcess
+from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.cell_messages import (
     read_cell,
     read_inputs,
@@ -23,6 +23,7 @@ from snakepit_nb.wire.cell_messages import (
 )
 from snakepit_nb.wire.failures import decode_failure, encode_failure
 from snakepit_nb.wire.messages import (
+    naming_result_of,
     read_call,
     read_chunk,
     read_result,
@@ -66,7 +67,7 @@ class DirectChannel:
         async def work() -> ToolResult:
             host = self._worker.host
             value = await host.call(received.tool_name, received.parameters)
-            with _naming(received.tool_name):
+            with naming_result_of(received.tool_name):
                 return read_result(write_result(ToolResult(value=value)))
 
         run = await self._run(_context_of(received), work)
@@ -81,7 +82,7 @@ class DirectChannel:
         send, receive = anyio.create_memory_object_stream[ToolChunk]()
 
         async def put(item: object) -> None:
-            with _naming(received.tool_name):
+            with naming_result_of(received.tool_name):
                 chunk = write_chunk(received.tool_name, ToolChunk(number=0, data=item))
             await send.send(read_chunk(chunk))
 
@@ -145,7 +146,7 @@ class DirectChannel:
         async def work() -> bool:
             return self._worker.cells.forget(session_id)
 
-        run = self._worker.start(CallId(secrets.token_hex(8)), work, session_id=session_id)
+        run = self._worker.start(new_call_id(), work, session_id=session_id)
         await self._settled(run)
         self._worker.end_session(session_id)
         return int(run.value)
@@ -191,14 +192,6 @@ def _context_of(call: ToolCall | CellCall) -> CallContext:
         session_id=call.session_id,
         metadata=call.metadata if isinstance(call, ToolCall) else {},
     )
-
-
-@contextmanager
-def _naming(tool_name: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueEncodingError as error:
-        raise UnsendableResultError(f"tool {tool_name!r}: its result: {error.message}") from None
 
 
 def _failure(error: BaseException, call: ToolCall) -> SnakepitError:

@@ -1,11 +1,12 @@
 """Tool calls, their results and chunks, to and from the seed's messages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 
 from snakepit_nb.calls import ParameterSpec, ToolCall, ToolChunk, ToolResult, ToolSpec
-from snakepit_nb.errors import ValueEncodingError
+from snakepit_nb.errors import UnsendableResultError, ValueEncodingError
 from snakepit_nb.identifiers import (
     CALL_ID_KEY,
     CORRELATION_KEY,
@@ -67,6 +68,19 @@ def read_call(request: bridge.ExecuteToolRequest, header: str) -> ToolCall:
         session_id=SessionId(request.session_id) if request.session_id else None,
         metadata=metadata,
     )
+
+
+@contextmanager
+def naming_result_of(tool_name: str) -> Iterator[None]:
+    """Names the tool in the error of a result that does not travel.
+
+    Raises:
+        UnsendableResultError: in place of ValueEncodingError.
+    """
+    try:
+        yield
+    except ValueEncodingError as error:
+        raise UnsendableResultError(f"tool {tool_name!r}: its result: {error.message}") from None
 
 
 def write_result(result: ToolResult) -> bridge.ExecuteToolResponse:

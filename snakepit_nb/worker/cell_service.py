@@ -1,6 +1,5 @@
 """The worker's end of `snakepit.cells.v1.CellService`: one stream for each cell."""
 
-import secrets
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ import grpc.aio
 
 from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
 from snakepit_nb.identifiers import CallId, SessionId
+from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
@@ -95,7 +95,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
 
         if self._host is None:
             return False
-        call_id = CallId(secrets.token_hex(8))
+        call_id = new_call_id()
         freed = await self._runner.run(call_id, forget_here, where=session_id)
         await self._runner.end_session(session_id)
         return freed

@@ -1,9 +1,7 @@
 """The worker's end of `snakepit.bridge.BridgeService`: its tools, called and streamed."""
 
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import Any, TypeAlias, TypeVar
@@ -14,12 +12,18 @@ import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
-from snakepit_nb.errors import UnsendableResultError, ValueEncodingError
-from snakepit_nb.identifiers import CORRELATION_HEADER, CallId, SessionId
+from snakepit_nb.identifiers import CORRELATION_HEADER, SessionId
+from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
-from snakepit_nb.wire.messages import read_call, write_chunk, write_result, write_tool
+from snakepit_nb.wire.messages import (
+    naming_result_of,
+    read_call,
+    write_chunk,
+    write_result,
+    write_tool,
+)
 
 from . import tool_host
 from .context import CallContext, serving
@@ -78,7 +82,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             work = partial(self._host.call, call.tool_name, call.parameters)
             value = await self._run(_context_of(call), work, self._where(call))
             result = ToolResult(value=value, seconds=time.monotonic() - begun)
-            with _naming_result_of(call.tool_name):
+            with naming_result_of(call.tool_name):
                 return write_result(result)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
@@ -137,7 +141,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 def _context_of(call: ToolCall) -> CallContext:
     return CallContext(
         # Another host than ours may give no id, and two calls must not share one.
-        call_id=call.call_id or CallId(secrets.token_hex(8)),
+        call_id=call.call_id or new_call_id(),
         correlation_id=call.correlation_id,
         session_id=call.session_id,
         metadata=call.metadata,
@@ -150,7 +154,7 @@ async def _send_chunks(
     try:
         while items := await outbox.take():
             for item in items:
-                with _naming_result_of(tool_name):
+                with naming_result_of(tool_name):
                     chunk = write_chunk(tool_name, ToolChunk(number=next(numbers), data=item))
                 await context.write(chunk)
     finally:
@@ -163,14 +167,6 @@ def correlation_header(context: Context) -> str:
         if key == CORRELATION_HEADER:
             return str(value)
     return ""
-
-
-@contextmanager
-def _naming_result_of(tool_name: str) -> Iterator[None]:
-    try:
-        yield
-    except ValueEncodingError as error:
-        raise UnsendableResultError(f"tool {tool_name!r}: its result: {error.message}") from None
 
 
 def _failure(error: BaseException, tool_name: str) -> str:

@@ -13,7 +13,7 @@ from .handle import Pool
 from .options import defaults, pool_settings, set_defaults
 
 _pools: dict[str, Pool] = {}
-_in_use: list[str] = []  # the one that was said last, where that still runs, comes first
+_in_use: list[str] = []  # the name that `use` was given last, if it was given any
 
 
 def configure(**options: Any) -> dict[str, Any]:

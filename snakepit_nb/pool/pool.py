@@ -212,10 +212,11 @@ class Pool:
             await worker.kill(because)
 
     async def kill_worker(self, worker_id: WorkerId, because: str) -> None:
-        """Kills a worker and what it runs. Another takes its place."""
+        """Kills a worker and what it runs, and returns when another is to take its place."""
         worker = self._dispatch.workers.get(worker_id)
         if worker is not None:
             await worker.kill(because)
+            await self._dispatch.until(lambda: worker_id not in self._dispatch.workers)
 
     async def end_session(self, session_id: SessionId) -> int:
         """Lets a session go; returns how much of it its worker has freed, once that has."""

@@ -1,0 +1,114 @@
+"""What is seen of calls while they run: spans of time and lines of log, in kernel and workers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Attribute = str | bool | int | float
+
+
+class Part(StrEnum):
+    """Which part of a call's way a span of ours covers."""
+
+    CELL = "cell"
+    """The notebook cell that made calls; in the kernel."""
+    CALL = "call"
+    """One call, from its submission to its end; in the kernel."""
+    QUEUE = "queue"
+    """Its wait for a worker; in the kernel."""
+    RPC = "rpc"
+    """Its way to the worker and back, and what lies between; in the kernel."""
+    WORKER = "worker"
+    """All that the worker did for it."""
+    TOOL = "tool"
+    """The user's code, a tool's or a cell's; in the worker."""
+
+
+PART_KEY = "snakepit.part"
+CORRELATION_ATTRIBUTE = "snakepit.correlation_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanEvent:
+    """A moment within a span, such as an exception."""
+
+    name: str
+    at: int
+    """Nanoseconds since 1970."""
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanRecord:
+    """One span that has ended, in OpenTelemetry's sense. Times are nanoseconds since 1970."""
+
+    trace_id: int
+    span_id: int
+    parent_id: int = 0
+    """0: it is a root."""
+    name: str
+    kind: str = "internal"
+    """`internal`, `client` or `server`."""
+    begun: int
+    ended: int
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    events: tuple[SpanEvent, ...] = ()
+    links: tuple[tuple[int, int], ...] = ()
+    """Trace id and span id of each span that led to this one without being its parent."""
+    is_error: bool = False
+    error: str = ""
+    """What went wrong, in a line."""
+    worker_id: str = ""
+    """Where it was; empty for the kernel."""
+
+    @property
+    def part(self) -> Part | None:
+        """Which part of a call's way it covers; None for a span that user code has made."""
+        part = self.attributes.get(PART_KEY)
+        return None if part is None else Part(part)
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.ended - self.begun) / 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """All spans of one cell, or of the calls of one correlation id, by the time they began."""
+
+    trace_id: int
+    correlation_id: str
+    spans: tuple[SpanRecord, ...]
+    dropped: int = 0
+    """How many more there were than are kept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """One line of log, or of what a worker wrote to its stderr by itself."""
+
+    at: int
+    """Nanoseconds since 1970."""
+    level: int
+    """As `logging` counts them; stray output has 0."""
+    logger: str
+    """The logger's name; `stderr` for stray output."""
+    message: str
+    correlation_id: str = ""
+    worker_id: str = ""
+    """Where it was written; empty for the kernel."""
+    session_id: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a worker tells of itself, a little after it happened."""
+
+    load: int
+    """How many calls it holds."""
+    spans: tuple[SpanRecord, ...] = ()
+    logs: tuple[LogEntry, ...] = ()
+    dropped: int = 0
+    """How many spans and lines came faster than they could be sent, since the last one."""

@@ -65,7 +65,7 @@ class SpanRecord:
     def part(self) -> Part | None:
         """Which part of a call's way it covers; None for a span that user code has made."""
         part = self.attributes.get(PART_KEY)
-        return None if part is None else Part(part)
+        return None if part is None else Part(str(part))
 
     @property
     def seconds(self) -> float:

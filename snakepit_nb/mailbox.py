@@ -22,8 +22,8 @@ class Mailbox:
             self._wake()
 
     def _wake(self) -> None:
-        self._is_awake = True  # before it is called: it may deliver at once
         try:
+            self._is_awake = True  # before it is called: it may deliver at once
             self._call_soon(self._deliver)
         except BaseException:
             self._is_awake = False

@@ -10,7 +10,7 @@ from snakepit_nb.pool.pool import Pool
 
 from .delivery import Delivery
 from .interrupts import interrupts_to
-from .portal import portal
+from .portal_task import let_run
 
 KILL_WITHIN_SECONDS = 2.0
 KILLED_BY_INTERRUPT = "it was killed by the second interrupt"
@@ -39,13 +39,14 @@ def run_cell(
         nonlocal pressed
         now = time.monotonic()
         if now - pressed <= KILL_WITHIN_SECONDS:
-            portal().start_soon(partial(pool.kill, cell.call_id, KILLED_BY_INTERRUPT))
+            let_run(partial(pool.kill, cell.call_id, KILLED_BY_INTERRUPT))
         else:
-            portal().start_soon(partial(pool.interrupt, cell.call_id))
+            let_run(partial(pool.interrupt, cell.call_id))
         pressed = now
 
     try:
         with interrupts_to(press):
+            delivery.start()
             for event in delivery:
                 show(event)
     except BaseException:

@@ -1,25 +1,21 @@
 """What a task on the portal thread hands to a thread that waits for it, piece by piece."""
 
-import queue
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 import anyio
 
-from .portal import portal
+from .portal_task import PIECES_AHEAD, PortalTask
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-PIECES_AHEAD = 256
 
-
-@dataclass(frozen=True, slots=True)
-class _End(Generic[R]):
-    result: R | None
-    error: BaseException | None
+class _Mark(Enum):
+    END = auto()
 
 
 class Delivery(Generic[T, R]):
@@ -29,15 +25,21 @@ class Delivery(Generic[T, R]):
     """
 
     def __init__(self, work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[R]]) -> None:
-        self._pieces: queue.SimpleQueue[T | _End[R]] = queue.SimpleQueue()
-        self._end: _End[R] | None = None
-        self._started = portal().start_soon(partial(self._run, work))
+        self._pieces: SimpleQueue[T | _Mark] = SimpleQueue()
+        self._is_cancelled = False
+        self._has_ended = False
+        at_end = partial(self._pieces.put, _Mark.END)
+        self._task = PortalTask(partial(work, self._put), at_end)
+
+    def start(self) -> None:
+        """Lets the work begin, once; the caller stands ready to `cancel` it."""
+        self._task.start()
 
     def __iter__(self) -> Iterator[T]:
-        while self._end is None:
+        while not self._has_ended:
             piece = self._pieces.get()
-            if isinstance(piece, _End):
-                self._end = piece
+            if isinstance(piece, _Mark):
+                self._has_ended = True
             else:
                 yield piece
 
@@ -45,24 +47,17 @@ class Delivery(Generic[T, R]):
     def result(self) -> R:
         """What the work returned, once the iteration has ended.
 
-        Raises: what the work raised.
+        Raises: what the work raised; KeyboardInterrupt where it was cancelled.
         """
-        assert self._end is not None  # noqa: S101 (our own mistake)
-        if self._end.error is not None:
-            raise self._end.error
-        return self._end.result  # type: ignore[return-value]  # an R where there is no error
+        if self._is_cancelled:
+            raise KeyboardInterrupt
+        return self._task.result()
 
     def cancel(self) -> None:
         """Cancels the work, from any thread; the iteration ends at once."""
-        self._started.cancel()
-        self._pieces.put(_End(None, KeyboardInterrupt()))
-
-    async def _run(self, work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[R]]) -> None:
-        try:
-            end = _End(await work(self._put), None)
-        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            end = _End(None, error)
-        self._pieces.put(end)
+        self._is_cancelled = not self._task.has_ended
+        self._task.cancel()
+        self._pieces.put(_Mark.END)
 
     async def _put(self, piece: T) -> None:
         self._pieces.put(piece)

@@ -1,21 +1,23 @@
 """Work on the portal thread, for a thread or another event loop that waits for it."""
 
 import contextlib
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent import futures
 from functools import partial
 from queue import SimpleQueue
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
 
 from snakepit_nb.mailbox import Mailbox
 
-from .interrupts import interrupts_to
 from .portal import portal
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -26,30 +28,65 @@ class PortalTask(Generic[T]):
     """Runs `work` on the portal thread; calls `at_end` there when it has really ended."""
 
     def __init__(self, work: Callable[[], Awaitable[T]], at_end: Callable[[], object]) -> None:
-        self.outcome: Callable[[], T] | None = None
-        """Once it has ended: returns what the work returned, or raises what it raised."""
+        self.has_ended = False
         self._work = work
         self._at_end = at_end
-        self._started = portal().start_soon(self._run)
+        self._value: T | None = None
+        self._error: Exception | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._has_begun = False
+        self._is_cancelled = False
+
+    def start(self) -> Self:
+        """Lets it begin soon, from any thread; anyio's own portal would wait for that."""
+        portal().call_soon(self._begin)
+        return self
 
     def cancel(self) -> None:
-        """Cancels the work, from any thread; it ends a while later."""
-        self._started.cancel()
+        """Cancels the work, from any thread; it ends a while later.
+
+        From the thread that called `start`, also where an interrupt kept that from its end.
+        """
+        portal().call_soon(self._cancel_here)
 
     def result(self) -> T:
         """Returns or raises what the work came to, once it has ended."""
-        assert self.outcome is not None  # noqa: S101 (our own mistake)
-        return self.outcome()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # a T where there is no error
+
+    def _begin(self) -> None:
+        if not self.has_ended:
+            self._has_begun = True
+            portal().start_here(self._run())
+
+    def _cancel_here(self) -> None:
+        self._is_cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+        elif not self._has_begun and not self.has_ended:  # nor will it: `start` came to nothing
+            self._error = futures.CancelledError()
+            self._end()
 
     async def _run(self) -> None:
-        outcome: Callable[[], T] = partial(_raised, futures.CancelledError())
         try:
-            outcome = partial(_returned, await self._work())
+            with anyio.CancelScope() as self._scope:
+                if self._is_cancelled:
+                    self._scope.cancel()
+                self._value = await self._work()
+            if self._scope.cancelled_caught:
+                self._error = futures.CancelledError()
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            outcome = partial(_raised, error)
+            self._error = error
+        except BaseException:
+            self._error = futures.CancelledError()
+            raise
         finally:
-            self.outcome = outcome
-            self._at_end()
+            self._end()
+
+    def _end(self) -> None:
+        self.has_ended = True
+        self._at_end()
 
 
 def wait(work: Callable[[], Awaitable[T]]) -> T:
@@ -62,25 +99,28 @@ def wait(work: Callable[[], Awaitable[T]]) -> T:
         KeyboardInterrupt: it was interrupted.
     """
     ended: SimpleQueue[None] = SimpleQueue()
-    task: PortalTask[T] | None = None
-    is_interrupted = False
-
-    def press() -> None:
-        nonlocal is_interrupted
-        if is_interrupted:
-            raise KeyboardInterrupt
-        is_interrupted = True
-        if task is not None:
-            task.cancel()
-
-    with interrupts_to(press):
-        task = PortalTask(work, partial(ended.put, None))
-        if is_interrupted:  # while it was made
-            task.cancel()
+    task = PortalTask(work, partial(ended.put, None))
+    try:
+        task.start()
         ended.get()
-    if is_interrupted:
-        raise KeyboardInterrupt
+    except BaseException:
+        task.cancel()
+        if not task.has_ended:
+            ended.get()
+        raise
     return task.result()
+
+
+def let_run(work: Callable[[], Awaitable[object]]) -> None:
+    """Runs `work` on the portal thread, and nobody waits for it; what it raises is logged."""
+    PortalTask(partial(_logged, work), lambda: None).start()
+
+
+async def _logged(work: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await work()
+    except Exception:
+        log.exception("work that nobody waits for failed")
 
 
 async def awaited(work: Callable[[], Awaitable[T]]) -> T:
@@ -89,7 +129,7 @@ async def awaited(work: Callable[[], Awaitable[T]]) -> T:
     Cancelling cancels the work and waits for its end.
     """
     ended = anyio.Event()
-    task = PortalTask(work, partial(_post, _mailbox_here(), ended.set))
+    task = PortalTask(work, partial(_post, _mailbox_here(), ended.set)).start()
     try:
         await ended.wait()
     except BaseException:
@@ -98,14 +138,6 @@ async def awaited(work: Callable[[], Awaitable[T]]) -> T:
             await ended.wait()
         raise
     return task.result()
-
-
-def _returned(value: T) -> T:
-    return value
-
-
-def _raised(error: BaseException) -> NoReturn:
-    raise error
 
 
 async def handed_over(
@@ -124,9 +156,9 @@ async def handed_over(
         while len(pieces) > PIECES_AHEAD:  # noqa: ASYNC110 (the reader is on another loop)
             await anyio.sleep(0.01)
 
-    task = PortalTask(partial(work, put), bell.ring)
+    task = PortalTask(partial(work, put), bell.ring).start()
     try:
-        while pieces or task.outcome is None:
+        while pieces or not task.has_ended:
             if pieces:
                 yield pieces.popleft()
             else:
@@ -135,7 +167,7 @@ async def handed_over(
     finally:
         task.cancel()
         with anyio.CancelScope(shield=True):
-            while task.outcome is None:
+            while not task.has_ended:
                 await bell.rung()
 
 
@@ -156,8 +188,11 @@ class Bell:
         self._event = anyio.Event()
 
 
+_ENDED_LOOP = contextlib.suppress(RuntimeError)
+
+
 def _post(mailbox: Mailbox, callback: Callable[[], object]) -> None:
-    with contextlib.suppress(RuntimeError):  # that loop has ended
+    with _ENDED_LOOP:
         mailbox.post(callback)
 
 

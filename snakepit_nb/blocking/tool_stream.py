@@ -8,7 +8,10 @@ from .delivery import Delivery
 
 
 class ToolStream:
-    """A streaming tool's chunks as they come. Leaving it, or `cancel`, cancels the tool."""
+    """A streaming tool's chunks as they come, once it is iterated.
+
+    Leaving it, or `cancel`, cancels the tool.
+    """
 
     def __init__(
         self,
@@ -20,6 +23,7 @@ class ToolStream:
 
     def __iter__(self) -> Iterator[ToolChunk]:
         try:
+            self._delivery.start()
             yield from self._delivery
         except BaseException:
             self.cancel()

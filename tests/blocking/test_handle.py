@@ -172,6 +172,10 @@ def test_an_interrupted_call_has_really_ended_when_its_caller_goes_on(
     assert lines == ["interrupted True 0", "same worker w0"]
 
 
+def test_calls_and_streams_may_be_interrupted_at_any_moment() -> None:
+    assert run_script("is_interrupted_anywhere.py") == ["400 ['w0'] 0"]
+
+
 def run_script(name: str, *arguments: str) -> list[str]:
     ran = subprocess.run(
         [sys.executable, str(HERE / "scripts" / name), *arguments],

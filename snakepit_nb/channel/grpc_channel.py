@@ -1,10 +1,11 @@
 """The pool's way to one worker over gRPC."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import TypeVar, cast
 
-import anyio
 import grpc
 import grpc.aio
 
@@ -85,7 +86,7 @@ class GrpcChannel:
     async def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
         """Runs a streaming tool."""
         request = write_call(call, stream=True)
-        with self._translated(call.correlation_id):
+        with _Translated(self, call.correlation_id):
             rpc = self._bridge.ExecuteStreamingTool(
                 request, metadata=self._headers(call.correlation_id)
             )
@@ -98,7 +99,7 @@ class GrpcChannel:
     async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
         request = write_cell(cell)
-        with self._translated(cell.correlation_id):
+        with _Translated(self, cell.correlation_id):
             rpc = self._cells.RunCell(request, metadata=self._headers(cell.correlation_id))
             try:
                 while (output := await rpc.read()) is not grpc.aio.EOF:
@@ -124,7 +125,7 @@ class GrpcChannel:
 
     async def loads(self) -> AsyncGenerator[int]:
         """Yields how many calls the worker itself says it holds."""
-        with self._translated(None):
+        with _Translated(self, None):
             rpc = self._cells.Observe(cells.ObserveRequest(), metadata=self._headers(None))
             try:
                 async for observation in rpc:
@@ -146,36 +147,60 @@ class GrpcChannel:
         """Makes one unary call.
 
         A plain `await` of one breaks inside an anyio cancel scope: gRPC swallows the scope's
-        message. So anyio waits, and gRPC is awaited only when it has ended.
+        message. So a future is awaited, and gRPC only when it has ended.
         """
-        ended = anyio.Event()
-        with self._translated(correlation_id):
+        with _Translated(self, correlation_id):
             rpc = method(request, metadata=self._headers(correlation_id))
-            rpc.add_done_callback(lambda _: ended.set())
+            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            rpc.add_done_callback(lambda _: _settle(ended))
             try:
-                await ended.wait()
+                await ended
             except BaseException:
                 rpc.cancel()
                 raise
             return await rpc
 
-    def _headers(self, correlation_id: CorrelationId | None) -> tuple[tuple[str, str], ...]:
+    def _headers(self, correlation_id: CorrelationId | None) -> grpc.aio.Metadata:
+        """Makes a call's headers, of the one class that gRPC does not have to convert."""
         if correlation_id is None:
-            return (self._token,)
-        return (self._token, (CORRELATION_HEADER, correlation_id))
+            return grpc.aio.Metadata(self._token)
+        return grpc.aio.Metadata(self._token, (CORRELATION_HEADER, correlation_id))
 
-    @contextmanager
-    def _translated(self, correlation_id: CorrelationId | None) -> Iterator[None]:
-        try:
-            yield
-        except grpc.aio.AioRpcError as error:
-            raise decode_status(
-                error.code(), error.details() or "", correlation_id=correlation_id
-            ) from None
-        except grpc.aio.UsageError as error:  # the channel was closed before the call
-            raise WorkerCrashedError(str(error), correlation_id=correlation_id) from None
-        except anyio.get_cancelled_exc_class():
-            if not self.is_closed:
-                raise
-            # It was closed under the call, which gRPC tells as if the caller had been cancelled.
-            raise WorkerCrashedError("The worker is gone.", correlation_id=correlation_id) from None
+
+class _Translated:
+    """Makes the errors of gRPC within a `with` ours."""
+
+    __slots__ = ("_channel", "_correlation_id")
+
+    def __init__(self, channel: GrpcChannel, correlation_id: CorrelationId | None) -> None:
+        self._channel = channel
+        self._correlation_id = correlation_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        match error:
+            case grpc.aio.AioRpcError():
+                details = error.details() or ""
+                raise decode_status(
+                    error.code(), details, correlation_id=self._correlation_id
+                ) from None
+            case grpc.aio.UsageError():  # the channel was closed before the call
+                raise self._gone(str(error)) from None
+            case asyncio.CancelledError() if self._channel.is_closed:
+                # Under the call, which gRPC tells as if the caller had been cancelled.
+                raise self._gone("The worker is gone.") from None
+
+    def _gone(self, message: str) -> WorkerCrashedError:
+        return WorkerCrashedError(message, correlation_id=self._correlation_id)
+
+
+def _settle(ended: "asyncio.Future[None]") -> None:
+    if not ended.done():  # nor cancelled
+        ended.set_result(None)

@@ -3,8 +3,8 @@
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import aclosing, suppress
 from typing import assert_never
 
 import anyio
@@ -27,7 +27,6 @@ from snakepit_nb.scheduling.decisions import (
 from snakepit_nb.scheduling.events import (
     CallAbandoned,
     CallEnded,
-    CallSubmitted,
     Event,
     TimePassed,
     WorkerFailed,
@@ -41,7 +40,6 @@ from snakepit_nb.telemetry import events
 from .launch_spec import launch_spec
 from .pending_call import PendingCall
 from .refusals import refusal_error
-from .running_call import gone_before_error
 from .supervisor import Connect, LiveWorker, open_worker
 
 log = logging.getLogger(__name__)
@@ -89,7 +87,8 @@ class Dispatch:
         """Lets the scheduler decide and carries it out, with no await between the two."""
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
-        self.wake()
+        if self._changed is not None:
+            self.wake()
 
     def wake(self) -> None:
         """Lets those look again who wait in `until`."""
@@ -103,38 +102,30 @@ class Dispatch:
             self._changed = self._changed or anyio.Event()
             await self._changed.wait()
 
-    @asynccontextmanager
-    async def share(
-        self, call: PendingCall, event: CallSubmitted, queue_timeout: float | None
-    ) -> AsyncIterator[LiveWorker]:
-        """Books a share of one worker, from the scheduler's decision to the call's end.
+    def enter(self, call: PendingCall) -> None:
+        """Notes a call that is about to be submitted.
 
         Raises:
-            SnakepitError: it was refused, or waited for too long.
+            PoolClosedError: the pool takes no more.
         """
         if self.is_closed:
             raise self._closed_error(call.correlation_id)
-        worker: LiveWorker | None = None
         self.calls[call.call_id] = call
         self.last_correlation_id = call.correlation_id
         if call.session_id is not None:
             call.names = self.names.get(call.session_id, ())
-        try:
-            self.tell(event)
-            worker = self.workers.get(await call.granted(queue_timeout))
-            if worker is None:
-                raise gone_before_error(call)
-            yield worker
-        finally:
-            del self.calls[call.call_id]
-            self.finished += 1
-            if worker is not None and worker.is_gone:
-                # Before its share is free, lest the next call be sent to a dead worker.
-                self.tell(WorkerLost(worker_id=worker.worker_id))
-            if call.is_abandoned:
-                self.wake()
-            else:
-                self.tell(CallEnded(call_id=call.call_id))
+
+    def leave(self, call: PendingCall, worker: LiveWorker | None) -> None:
+        """Notes that a call is over; its share of the worker, if it got one, is free."""
+        del self.calls[call.call_id]
+        self.finished += 1
+        if worker is not None and worker.is_gone:
+            # Before its share is free, lest the next call be sent to a dead worker.
+            self.tell(WorkerLost(worker_id=worker.worker_id))
+        if call.is_abandoned:
+            self.wake()
+        else:
+            self.tell(CallEnded(call_id=call.call_id))
 
     def note_names(self, session_id: SessionId, names: tuple[str, ...]) -> None:
         """Keeps the names of a session's variables, for the day it is lost."""

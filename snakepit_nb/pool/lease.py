@@ -1,7 +1,7 @@
 """A booked share of one worker, and what runs on it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 import anyio
@@ -12,7 +12,7 @@ from snakepit_nb.identifiers import WorkerId
 
 from .dispatch import Dispatch
 from .pending_call import PendingCall
-from .running_call import bounded, interrupted_after
+from .running_call import RunningCall
 from .supervisor import LiveWorker
 
 PutChunk = Callable[[ToolChunk], Awaitable[None]]
@@ -24,39 +24,41 @@ class Lease:
     def __init__(self, dispatch: Dispatch, worker: LiveWorker, holder: PendingCall) -> None:
         self._dispatch = dispatch
         self._worker = worker
-        self._grace = dispatch.settings.interrupt_grace
-        self._abandon = partial(dispatch.abandon, holder)
+        self._holder = holder
 
     async def call(self, call: ToolCall, pending: PendingCall) -> ToolResult:
         """Runs a tool."""
-        async with self._bounded(pending):
-            return await self._worker.channel.call(call)
-        raise AssertionError("unreachable")  # mypy: `bounded` might swallow, for all it knows
+        return await self._running(pending).run(partial(self._worker.channel.call, call))
 
     async def stream(self, call: ToolCall, pending: PendingCall, put: PutChunk) -> None:
         """Runs a streaming tool."""
-        async with (
-            self._bounded(pending),
+
+        async def work() -> None:
             # Closed here, whatever ends `put`: the tool runs until its stream is closed.
-            aclosing(self._worker.channel.stream(call)) as chunks,
-        ):
-            async for chunk in chunks:
-                await put(chunk)
+            async with aclosing(self._worker.channel.stream(call)) as chunks:
+                async for chunk in chunks:
+                    await put(chunk)
+
+        await self._running(pending).run(work)
 
     async def run_cell(self, cell: CellCall, pending: PendingCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
-        async with (
-            self._bounded(pending),
-            interrupted_after(self._worker, pending, self._grace, self._abandon),
-        ):
-            reply = await self._worker.channel.run_cell(cell, put)
-            if cell.session_id is not None:
-                self._dispatch.note_names(cell.session_id, reply.names)
-            return reply
-        raise AssertionError("unreachable")
+        work = partial(self._worker.channel.run_cell, cell, put)
+        reply = await self._running(pending).run_cell(work)
+        if cell.session_id is not None:
+            self._dispatch.note_names(cell.session_id, reply.names)
+        return reply
 
-    def _bounded(self, pending: PendingCall) -> AbstractAsyncContextManager[None]:
-        return bounded(self._worker, pending, self._grace, self._abandon)
+    def _running(self, pending: PendingCall) -> RunningCall:
+        return RunningCall(
+            worker=self._worker,
+            call=pending,
+            grace=self._dispatch.settings.interrupt_grace,
+            abandon=self._abandon,
+        )
+
+    def _abandon(self) -> None:
+        self._dispatch.abandon(self._holder)
 
 
 class ManualLease:
@@ -81,7 +83,7 @@ class ManualLease:
         """Runs a tool, as `Pool.call` does."""
         async with self._entered(call, timeout) as pending:
             return await self._lease.call(call, pending)
-        raise AssertionError("unreachable")
+        raise AssertionError("unreachable")  # mypy: `_entered` might swallow, for all it knows
 
     async def stream(self, call: ToolCall, put: PutChunk, *, timeout: float | None) -> None:
         """Runs a streaming tool, as `Pool.stream` does."""

@@ -24,6 +24,7 @@ from snakepit_nb.telemetry.correlation import new_call_id
 from .dispatch import Dispatch
 from .lease import Lease, ManualLease, PutChunk
 from .pending_call import PendingCall
+from .share import Share
 from .snapshot import PoolSnapshot, pool_snapshot
 from .supervisor import Connect, LiveWorker
 
@@ -113,9 +114,8 @@ class Pool:
         """
         pending = PendingCall.of(call, timeout)
         queue_timeout = None if is_patient else self.settings.queue_timeout
-        async with self._dispatch.share(pending, _submitted(call), queue_timeout) as worker:
+        async with Share(self._dispatch, pending, _submitted(call), queue_timeout) as worker:
             return await Lease(self._dispatch, worker, pending).call(call, pending)
-        raise AssertionError("unreachable")  # mypy: `share` might swallow, for all it knows
 
     async def stream(
         self,
@@ -130,7 +130,7 @@ class Pool:
         """
         pending = PendingCall.of(call, timeout)
         queue_timeout = self.settings.queue_timeout
-        async with self._dispatch.share(pending, _submitted(call), queue_timeout) as worker:
+        async with Share(self._dispatch, pending, _submitted(call), queue_timeout) as worker:
             await Lease(self._dispatch, worker, pending).stream(call, pending, put)
 
     async def run_cell(
@@ -145,9 +145,8 @@ class Pool:
         Raises: as `call`, but for ToolError.
         """
         pending = PendingCall.of(cell, timeout)
-        async with self._dispatch.share(pending, _submitted(cell), None) as worker:
+        async with Share(self._dispatch, pending, _submitted(cell), None) as worker:
             return await Lease(self._dispatch, worker, pending).run_cell(cell, pending, put)
-        raise AssertionError("unreachable")
 
     @asynccontextmanager
     async def lease(
@@ -169,7 +168,7 @@ class Pool:
             is_lease=True,
         )
         event = CallSubmitted(call_id=call_id, worker_id=worker_id, is_manual=True)
-        async with self._dispatch.share(pending, event, self.settings.queue_timeout) as worker:
+        async with Share(self._dispatch, pending, event, self.settings.queue_timeout) as worker:
             yield ManualLease(self._dispatch, worker, pending)
 
     async def interrupt(self, call_id: CallId) -> None:

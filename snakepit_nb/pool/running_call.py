@@ -2,8 +2,11 @@
 
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import anyio
 
@@ -22,68 +25,106 @@ from .supervisor import LiveWorker
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 EXIT_SECONDS = 2.0  # between the end of a connection and that of its process
 SHOWN_LINES = 8
 
 
-Abandon = Callable[[], None]
-"""Gives up a call that its worker cannot stop, with that worker."""
+@dataclass(slots=True, kw_only=True)
+class RunningCall:
+    """A call on its worker.
 
-
-@asynccontextmanager
-async def bounded(
-    worker: LiveWorker, call: PendingCall, grace: float, abandon: Abandon
-) -> AsyncIterator[None]:
-    """Ends a call that runs for too long or that nobody waits for, and tells a crash in full.
-
-    The worker's share is free again only behind this: when the worker has really stopped the call,
+    The worker's share is free again only behind `run`: when the worker has really stopped the call,
     or, after `grace` seconds, was killed. A worker that runs other calls too is killed after them.
     """
-    try:
-        with anyio.move_on_after(None if call.is_cell else call.seconds_left) as call.scope:
-            yield
-    except anyio.get_cancelled_exc_class():
+
+    worker: LiveWorker
+    call: PendingCall
+    grace: float
+    abandon: Callable[[], None]
+    """Gives up the call, which its worker cannot stop, with that worker."""
+
+    async def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Ends work that takes too long or that nobody waits for, and tells a crash in full."""
+        call = self.call
+        try:
+            with anyio.move_on_after(None if call.is_cell else call.seconds_left) as call.scope:
+                return await work()
+        except anyio.get_cancelled_exc_class():
+            with anyio.CancelScope(shield=True):
+                await self._stop()
+            raise
+        except WorkerCrashedError:
+            self.worker.is_gone = True
+            raise await _crash_error(self.worker, call) from None
         with anyio.CancelScope(shield=True):
-            await _stop(worker, call, grace, abandon)
-        raise
-    except WorkerCrashedError:
-        worker.is_gone = True
-        raise await _crash_error(worker, call) from None
-    if call.scope.cancelled_caught:
-        with anyio.CancelScope(shield=True):
-            how = await _stop(worker, call, grace, abandon)
+            how = await self._stop()
         raise _cancelled_error(call, how) if call.is_cancelled else _timeout_error(call, how)
 
+    async def run_cell(self, work: Callable[[], Awaitable[T]]) -> T:
+        """As `run`, but interrupts what takes too long: a cell may still show and reply then."""
+        if self.call.seconds_left is None:
+            return await self.run(work)
+        return await self.run(partial(self._interrupted, work, self.call.seconds_left))
 
-@asynccontextmanager
-async def interrupted_after(
-    worker: LiveWorker, call: PendingCall, grace: float, abandon: Abandon
-) -> AsyncIterator[None]:
-    """Interrupts a cell that runs for too long; unlike a tool, it may still show and reply."""
-    if call.seconds_left is None:
-        yield
-        return
-    how: list[str] = []
-    failure: SnakepitError | None = None
-    async with anyio.create_task_group() as tasks:
+    async def _interrupted(self, work: Callable[[], Awaitable[T]], after: float) -> T:
+        how: list[str] = []
+        values: list[T] = []
+        failure: SnakepitError | None = None
+        async with anyio.create_task_group() as tasks:
 
-        async def interrupt(after: float) -> None:
-            await _interrupt(worker, call, after, how)
-            await anyio.sleep(grace)
-            with anyio.CancelScope(shield=True):  # the crash that it makes ends the call below
-                how.append(await _give_up(worker, call, grace, abandon))
+            async def interrupt() -> None:
+                await self._interrupt(after, how)
+                await anyio.sleep(self.grace)
+                with anyio.CancelScope(shield=True):  # the crash that it makes ends the call below
+                    how.append(await self._give_up())
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(interrupt)
+            try:
+                values.append(await work())
+            except SnakepitError as error:  # raised outside, else it would come in a group
+                failure = error
             tasks.cancel_scope.cancel()
+        if how:
+            raise _timeout_error(self.call, how[-1]) from failure
+        if failure is not None:
+            raise failure
+        return values[0]
 
-        tasks.start_soon(interrupt, call.seconds_left)
+    async def _interrupt(self, after: float, how: list[str]) -> None:
+        await anyio.sleep(after)
+        how.append("was interrupted; its session is as it left it")
+        with suppress(SnakepitError):  # the call itself tells what is wrong
+            await self.worker.channel.interrupt(self.call.call_id)
+
+    async def _stop(self) -> str:
+        """Waits until the worker has stopped a call that was cancelled, or gives it up."""
+        worker = self.worker
         try:
-            yield
-        except SnakepitError as error:  # raised outside, else it would come in a group
-            failure = error
-        tasks.cancel_scope.cancel()
-    if how:
-        raise _timeout_error(call, how[-1]) from failure
-    if failure is not None:
-        raise failure
+            with anyio.fail_after(self.grace):
+                await worker.channel.wait_stopped(self.call.call_id)
+        except TimeoutError:
+            return await self._give_up()
+        except SnakepitError as error:
+            log.warning(
+                "worker %s does not tell whether a call stopped: %s", worker.worker_id, error
+            )
+            await worker.kill("it did not answer any more")
+            return "ended with its worker"
+        return "was interrupted"
+
+    async def _give_up(self) -> str:
+        """Ends a worker for a call that did not stop, but not under its other calls."""
+        session = self.call.session_id
+        lost = "" if session is None else f", and session {session!r} lost with it"
+        words = f"did not stop within {self.grace:g} s of its interrupt: its worker was "
+        if self.worker.capacity > 1:
+            self.abandon()
+            return f"{words}given up and is killed when its other calls have ended{lost}"
+        await self.worker.kill("a call did not stop when it was interrupted")
+        return f"{words}killed{lost}"
 
 
 def gone_before_error(call: PendingCall) -> WorkerCrashedError:
@@ -92,38 +133,6 @@ def gone_before_error(call: PendingCall) -> WorkerCrashedError:
         f"Worker {call.worker_id} was gone before it began {call.what}: call it again.",
         correlation_id=call.correlation_id,
     )
-
-
-async def _interrupt(worker: LiveWorker, call: PendingCall, after: float, how: list[str]) -> None:
-    await anyio.sleep(after)
-    how.append("was interrupted; its session is as it left it")
-    with suppress(SnakepitError):  # the call itself tells what is wrong
-        await worker.channel.interrupt(call.call_id)
-
-
-async def _stop(worker: LiveWorker, call: PendingCall, grace: float, abandon: Abandon) -> str:
-    """Waits until the worker has stopped a call that was cancelled, or gives it up."""
-    try:
-        with anyio.fail_after(grace):
-            await worker.channel.wait_stopped(call.call_id)
-    except TimeoutError:
-        return await _give_up(worker, call, grace, abandon)
-    except SnakepitError as error:
-        log.warning("worker %s does not tell whether a call stopped: %s", worker.worker_id, error)
-        await worker.kill("it did not answer any more")
-        return "ended with its worker"
-    return "was interrupted"
-
-
-async def _give_up(worker: LiveWorker, call: PendingCall, grace: float, abandon: Abandon) -> str:
-    """Ends a worker for a call that did not stop, but not under the other calls that it runs."""
-    lost = "" if call.session_id is None else f", and session {call.session_id!r} lost with it"
-    words = f"did not stop within {grace:g} s of its interrupt: its worker was "
-    if worker.capacity > 1:
-        abandon()
-        return f"{words}given up and is killed when its other calls have ended{lost}"
-    await worker.kill("a call did not stop when it was interrupted")
-    return f"{words}killed{lost}"
 
 
 def _timeout_error(call: PendingCall, how: str) -> CallTimeoutError:

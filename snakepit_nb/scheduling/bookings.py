@@ -84,7 +84,7 @@ class Bookings:
     def fill(self, worker: Worker, now: float) -> list[Decision]:
         """Grants waiting calls for as long as the worker has room."""
         decisions: list[Decision] = []
-        while worker.has_room:
+        while len(self._queue) and worker.has_room:
             only_manual = self._placement.is_only_for_manual(worker)
             call = self._queue.next_for(worker.worker_id, only_manual=only_manual)
             if call is None:

@@ -33,7 +33,7 @@ class Worker:
     @property
     def has_room(self) -> bool:
         """Whether it can take one more call."""
-        return self.state is WorkerState.READY and self.load < self.capacity
+        return self.state is WorkerState.READY and len(self.leases) < self.capacity
 
     @property
     def is_only_abandoned(self) -> bool:
@@ -120,11 +120,13 @@ class Roster:
     def _note_room(self, worker: Worker, now: float) -> None:
         worker.since = now
         if worker.has_room:
-            self._with_room.setdefault(worker.load, OrderedDict())[worker.worker_id] = None
+            load = len(worker.leases)
+            self._with_room.setdefault(load, OrderedDict())[worker.worker_id] = None
 
     def _forget_room(self, worker: Worker) -> None:
-        bucket = self._with_room.get(worker.load)
+        load = len(worker.leases)
+        bucket = self._with_room.get(load)
         if bucket is not None:
             bucket.pop(worker.worker_id, None)
             if not bucket:
-                del self._with_room[worker.load]
+                del self._with_room[load]

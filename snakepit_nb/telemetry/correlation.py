@@ -53,11 +53,16 @@ def correlation(text: str | None = None) -> Iterator[CorrelationId]:
         UsageError: the text cannot be an id.
     """
     chosen = new_correlation_id() if text is None else checked_correlation_id(text)
-    token = _current.set(chosen)
+    token = belong_to(chosen)
     try:
         yield chosen
     finally:
-        _current.reset(token)
+        belong_no_more(token)
+
+
+belong_to = _current.set
+"""Makes the code that runs on belong to an id; returns what `belong_no_more` takes to end that."""
+belong_no_more = _current.reset
 
 
 class RequestCorrelation:

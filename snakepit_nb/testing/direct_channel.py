@@ -23,7 +23,6 @@ from snakepit_nb.wire.cell_messages import (
 )
 from snakepit_nb.wire.failures import decode_failure, encode_failure
 from snakepit_nb.wire.messages import (
-    naming_result_of,
     read_call,
     read_chunk,
     read_result,
@@ -67,8 +66,7 @@ class DirectChannel:
         async def work() -> ToolResult:
             host = self._worker.host
             value = await host.call(received.tool_name, received.parameters)
-            with naming_result_of(received.tool_name):
-                return read_result(write_result(ToolResult(value=value)))
+            return read_result(write_result(received.tool_name, ToolResult(value=value)))
 
         run = await self._run(_context_of(received), work)
         if run.error is not None:
@@ -82,8 +80,7 @@ class DirectChannel:
         send, receive = anyio.create_memory_object_stream[ToolChunk]()
 
         async def put(item: object) -> None:
-            with naming_result_of(received.tool_name):
-                chunk = write_chunk(received.tool_name, ToolChunk(number=0, data=item))
+            chunk = write_chunk(received.tool_name, ToolChunk(number=0, data=item))
             await send.send(read_chunk(chunk))
 
         work = partial(self._worker.host.stream, received.tool_name, received.parameters, put)

@@ -43,7 +43,7 @@ def write_cell(cell: CellCall) -> cells.CellStart:
         store_history=cell.store_history,
         inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
         returns=cell.returns,
-        metadata=call_metadata(cell.call_id, cell.correlation_id, {}),
+        metadata=call_metadata(cell.call_id, cell.correlation_id),
     )
 
 

@@ -20,7 +20,7 @@ from .arrow import ARROW_CARRIERS, find_arrow_carrier
 from .builtin_values import CARRIER_OF_TYPE
 from .carriers import DEEPEST, TAG, TOO_DEEP, Carrier, Fields, NotCarriedError, Packer
 from .classes import CLASS_CARRIERS, find_class_carrier
-from .frames import Buffer, Buffers, join_frame, split_frame
+from .frames import MAGIC, Buffer, Buffers, join_frame, split_frame
 from .tables import TABLE_CARRIERS, find_table_carrier
 
 _CARRIERS = {
@@ -44,6 +44,7 @@ _to_json = json.JSONEncoder(
 ).encode
 _from_plain_json = json.JSONDecoder().decode
 
+_TAG_BYTES = f'"{TAG}"'.encode()
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
@@ -59,6 +60,8 @@ def encode_value(value: object) -> bytes:
         ValueEncodingError: a part of it has a type that is not carried, or it is nested too deep;
             the message names the type and where in the value it stands.
     """
+    if value is None:
+        return b"null"  # what most tools return
     try:
         return _encode(value, careful=False)
     except ValueError:  # NaN, a lone surrogate or a huge int: not JSON, so look at each part
@@ -79,6 +82,8 @@ def decode_value(data: Buffer) -> Any:
             the value needs is not installed.
     """
     try:
+        if _is_short_json(data):
+            return _from_plain_json(str(data, "utf-8"))
         head, buffers = split_frame(memoryview(data).cast("B"))
         text = str(head, "utf-8")
         _check_depth(text, head)
@@ -92,6 +97,16 @@ def decode_value(data: Buffer) -> Any:
     except Exception as error:  # numpy, pandas and Arrow raise anything on what they cannot take
         raise ValueEncodingError(f"The bytes are malformed: {error!s:.300}") from error
     return value
+
+
+def _is_short_json(data: Buffer) -> bool:
+    """Tells whether a value needs no carrier, no buffer and no look at its depth, as most do."""
+    return (
+        type(data) is bytes
+        and len(data) <= _DEEPEST_JSON
+        and _TAG_BYTES not in data
+        and not data.startswith(MAGIC)
+    )
 
 
 def _encode(value: object, *, careful: bool) -> bytes:

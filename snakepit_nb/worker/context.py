@@ -1,12 +1,11 @@
 """The call that the running code belongs to."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
-from snakepit_nb.telemetry.correlation import correlation
+from snakepit_nb.telemetry.correlation import belong_no_more, belong_to
 
 
 class Cancellation:
@@ -50,18 +49,18 @@ def current_call() -> CallContext:
     return context
 
 
-def is_cancelled() -> bool:
-    """Tells whether the running code belongs to a call that nobody waits for any more."""
-    context = _current.get()
-    return context is not None and context.cancelled
-
-
-@contextmanager
-def serving(context: CallContext) -> Iterator[None]:
+class serving:  # noqa: N801 (used as a function; a generator would cost each call more)
     """Makes the code within the `with` belong to a call."""
-    token = _current.set(context)
-    try:
-        with correlation(context.correlation_id):
-            yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_context", "_correlated", "_token")
+
+    def __init__(self, context: CallContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._context)
+        self._correlated = belong_to(self._context.correlation_id)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+        belong_no_more(self._correlated)

@@ -8,18 +8,15 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
-
-import anyio
+from typing import Any
 
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.settings import Profile
 
+from .lane import Lane
 from .runner import Runner, Running, Where
-
-T = TypeVar("T")
 
 
 class MainThread(Runner):
@@ -29,7 +26,7 @@ class MainThread(Runner):
 
     def __init__(self) -> None:
         super().__init__()
-        self._one_at_a_time = anyio.Lock(fast_acquire=True)  # of the serving thread
+        self._one_at_a_time = asyncio.Lock()  # of the serving thread
         self._call: CallId | None = None
         self._task: asyncio.Task[None] | None = None
         self._shields = 0
@@ -75,20 +72,25 @@ class MainThread(Runner):
     async def end_session(self, session_id: SessionId) -> None:
         """Does nothing: sessions have no threads of their own here."""
 
-    def _turn(self, where: Where) -> anyio.Lock:  # noqa: ARG002 (there is no choice)
-        return self._one_at_a_time
+    async def take(self, where: Where) -> Lane:  # noqa: ARG002 (there is no choice)
+        """Waits until no other call runs."""
+        await self._one_at_a_time.acquire()
+        return self._main
 
-    async def _run_here(
-        self, call_id: CallId, work: Callable[[], Awaitable[T]], running: Running[T]
-    ) -> None:
+    def give_back(self, where: Where, lane: Lane) -> None:  # noqa: ARG002 (there is one)
+        """Lets the next call run."""
+        self._one_at_a_time.release()
+
+    async def run_here(self, running: Running[Any]) -> None:
+        """Runs a call on the main thread."""
         self._task = asyncio.current_task()
         self._interrupted = self._pending = False
         try:
             try:
-                self._call = call_id
+                self._call = running.call_id
                 if running.cancellation.requested:
                     raise KeyboardInterrupt  # as if it came a moment later
-                running.value = await work()
+                running.value = await running.work()
             finally:
                 self._call = None  # an interrupt that came until now is caught below
         except asyncio.CancelledError as cancelled:

@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from enum import Enum, auto
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import anyio
 
@@ -26,6 +26,9 @@ from .lane import Lane
 from .outbox import Outbox
 
 T = TypeVar("T")
+
+
+_CLOSED = contextlib.suppress(RuntimeError)
 
 
 class Place(Enum):
@@ -43,20 +46,68 @@ Where: TypeAlias = Place | SessionId
 """A place, or the thread of a session."""
 
 
-@dataclass(slots=True)
 class Running(Generic[T]):
-    """A call in its worker, and what it comes to: a value, or the exception that it raised."""
+    """A call in its worker, for an `async with` that lasts until its end.
 
-    cancellation: Cancellation
-    ended: anyio.Event = field(default_factory=anyio.Event)
-    over: anyio.Event = field(default_factory=anyio.Event)
-    """No call of this id runs or waits any more."""
-    value: T | None = None
-    error: BaseException | None = None
-    loop: asyncio.AbstractEventLoop | None = None
-    """Where it runs, once its turn has come."""
-    task: asyncio.Task[None] | None = None  # held, because the loop holds tasks weakly
-    has_begun: bool = False
+    It comes to a value, or to the exception that it raised. Leaving by an exception interrupts it.
+    """
+
+    def __init__(
+        self,
+        runner: "Runner",
+        call_id: CallId,
+        work: Callable[[], Awaitable[T]],
+        *,
+        where: Where,
+        cancellation: Cancellation,
+        at_end: Callable[[], object] | None = None,
+    ) -> None:
+        self.call_id = call_id
+        self.work = work
+        self.cancellation = cancellation
+        self.has_ended = False
+        self.over: anyio.Event | None = None  # there is one while somebody waits for it
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.lane: Lane | None = None
+        """Where it runs, once its turn has come."""
+        self.task: asyncio.Task[None] | None = None  # held, because the loop holds tasks weakly
+        self.has_begun = False
+        self._runner = runner
+        self._where = where
+        self._at_end = at_end
+        self._waiter: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._runner.enter(self)
+        try:
+            lane = self.lane = await self._runner.take(self._where)
+            lane.mailbox.post(self._start)
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        try:
+            if error is not None:
+                self._runner.interrupt(self.call_id)
+            if not self.has_ended:
+                with anyio.CancelScope(shield=True):
+                    await self.wait()
+        finally:
+            self._let_go()
+
+    async def wait(self) -> None:
+        """Returns when it has ended; for one at a time."""
+        if not self.has_ended:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
     def result(self) -> T:
         """Returns the value, or raises the exception, of a call that has ended."""
@@ -66,6 +117,28 @@ class Running(Generic[T]):
             # Raised as it is, it would end the serving loop.
             raise CallEndedError(type(self.error).__name__) from self.error
         return self.value  # type: ignore[return-value]  # a T where there is no error
+
+    def _let_go(self) -> None:
+        if self.lane is not None:
+            self._runner.give_back(self._where, self.lane)
+        self._runner.leave(self)
+
+    def _start(self) -> None:
+        assert self.lane is not None  # noqa: S101 (our own mistake)
+        self.task = self.lane.loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._runner.run_here(self)
+        finally:
+            self._runner.call_serving(self._end)
+
+    def _end(self) -> None:
+        self.has_ended = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if self._at_end is not None:
+            self._at_end()
 
 
 class CallEndedError(Exception):
@@ -100,7 +173,7 @@ class Runner(ABC):
 
     def call_serving(self, callback: Callable[[], object]) -> None:
         """Calls back on the serving thread's loop, from any thread."""
-        with contextlib.suppress(RuntimeError):  # it is closed: nobody is there to be told
+        with _CLOSED:  # nobody is there to be told
             self._to_serving.post(callback)
 
     async def run(
@@ -113,43 +186,25 @@ class Runner(ABC):
     ) -> T:
         """Runs a call; cancelling interrupts it and waits for its end."""
         async with self.running(call_id, work, where=where, cancellation=cancellation) as running:
-            await running.ended.wait()
+            await running.wait()
         return running.result()
 
-    @asynccontextmanager
-    async def running(
+    def running(
         self,
         call_id: CallId,
         work: Callable[[], Awaitable[T]],
-        at_end: Callable[[], object] = lambda: None,
+        at_end: Callable[[], object] | None = None,
         *,
         where: Where = Place.LOOP,
         cancellation: Cancellation | None = None,
-    ) -> AsyncIterator[Running[T]]:
-        """Runs a call while the `with` lasts, which itself lasts until its end.
+    ) -> Running[T]:
+        """Returns what runs a call while its `async with` lasts.
 
-        Leaving by an exception interrupts it. `at_end` is called here when the call has ended.
-        `cancellation` is told of an interrupt, whether the call heeds it or not.
+        `at_end` is called here when the call has ended. `cancellation` is told of an interrupt,
+        whether the call heeds it or not.
         """
-        running: Running[T] = Running(cancellation or Cancellation())
-        self._calls[call_id] = running
-        self._tell_load()
-        try:
-            async with self._turn(where) as lane:
-                self._begin(lane or self._main, call_id, work, at_end, running)
-                try:
-                    yield running
-                except BaseException:
-                    self.interrupt(call_id)
-                    raise
-                finally:
-                    if not running.ended.is_set():
-                        with anyio.CancelScope(shield=True):
-                            await running.ended.wait()
-        finally:
-            running.over.set()
-            del self._calls[call_id]
-            self._tell_load()
+        told = cancellation or Cancellation()
+        return Running(self, call_id, work, where=where, cancellation=told, at_end=at_end)
 
     @property
     def load(self) -> int:
@@ -165,8 +220,10 @@ class Runner(ABC):
 
     async def wait_ended(self, call_id: CallId) -> None:
         """Returns when no call of this id runs or waits here."""
-        if call_id in self._calls:
-            await self._calls[call_id].over.wait()
+        call = self._calls.get(call_id)
+        if call is not None:
+            call.over = call.over or anyio.Event()
+            await call.over.wait()
 
     @abstractmethod
     def interrupt(self, call_id: CallId) -> None:
@@ -194,46 +251,39 @@ class Runner(ABC):
     async def end_session(self, session_id: SessionId) -> None:
         """Frees what is kept for a session, once its calls have ended."""
 
-    def _tell_load(self) -> None:
+    # What a `Running` asks for.
+
+    def enter(self, call: Running[Any]) -> None:
+        """Notes a call that waits for its turn."""
+        self._calls[call.call_id] = call
         if self._load_changed is not None:
-            self._load_changed.set()
-            self._load_changed = None
+            self._tell_load()
 
-    def _begin(
-        self,
-        lane: Lane,
-        call_id: CallId,
-        work: Callable[[], Awaitable[T]],
-        at_end: Callable[[], object],
-        running: Running[T],
-    ) -> None:
-        loop = running.loop = lane.loop
-
-        async def run() -> None:
-            try:
-                await self._run_here(call_id, work, running)
-            finally:
-                self.call_serving(end)
-
-        def end() -> None:
-            running.ended.set()
-            at_end()
-
-        def start() -> None:
-            running.task = loop.create_task(run())
-
-        lane.mailbox.post(start)
+    def leave(self, call: Running[Any]) -> None:
+        """Notes that a call neither runs nor waits any more."""
+        del self._calls[call.call_id]
+        if call.over is not None:
+            call.over.set()
+        if self._load_changed is not None:
+            self._tell_load()
 
     @abstractmethod
-    def _turn(self, where: Where) -> AbstractAsyncContextManager[Lane | None]:
-        """Waits until a call may run there; None for the main thread."""
+    async def take(self, where: Where) -> Lane:
+        """Waits until a call may run there, and returns the thread for it."""
+
+    @abstractmethod
+    def give_back(self, where: Where, lane: Lane) -> None:
+        """Lets the next call have what `take` returned."""
+
+    @abstractmethod
+    async def run_here(self, running: Running[Any]) -> None:
+        """Runs a call where it belongs; all that it raises is caught."""
+
+    def _tell_load(self) -> None:
+        changed, self._load_changed = self._load_changed, None
+        if changed is not None:
+            changed.set()
 
     @abstractmethod
     def _on_sigint(self) -> None:
         """Does on the main thread what a SIGINT means."""
-
-    @abstractmethod
-    async def _run_here(
-        self, call_id: CallId, work: Callable[[], Awaitable[T]], running: Running[T]
-    ) -> None:
-        """Runs a call where it belongs; all that it raises is caught."""

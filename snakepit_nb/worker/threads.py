@@ -7,12 +7,10 @@ Code that awaits is interrupted by a cancellation. Plain code cannot be interrup
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from itertools import count
-from typing import TypeVar
-
-import anyio
+from typing import Any, TypeVar
 
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.settings import Profile
@@ -30,7 +28,7 @@ class _SessionLane:
 
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
-        self.turn = anyio.Lock(fast_acquire=True)
+        self.turn = asyncio.Lock()
         self.is_ended = False
 
 
@@ -42,7 +40,7 @@ class Threads(Runner):
     def __init__(self, capacity: int) -> None:
         super().__init__()
         self.capacity = capacity
-        self._shares = anyio.Semaphore(capacity, fast_acquire=True)
+        self._shares = asyncio.Semaphore(capacity)
         self._lanes: set[Lane] = set()  # all but the main thread's
         self._idle: list[Lane] = []
         self._sessions: dict[SessionId, _SessionLane] = {}
@@ -70,9 +68,9 @@ class Threads(Runner):
             if call.has_begun and call.task is not None:
                 call.task.cancel()
 
-        if call.loop is not None:
+        if call.lane is not None:
             with suppress(RuntimeError):  # the thread has ended, and the call before it
-                call.loop.call_soon_threadsafe(cancel)
+                call.lane.loop.call_soon_threadsafe(cancel)
 
     @property
     def was_interrupted(self) -> bool:
@@ -110,41 +108,47 @@ class Threads(Runner):
                 del self._sessions[session_id]
                 self._end_lane(session.lane)
 
-    @asynccontextmanager
-    async def _turn(self, where: Where) -> AsyncIterator[Lane]:
-        match where:
-            case Place.LOOP:
-                async with self._shares:
-                    yield self._main
-            case Place.THREAD:
-                async with self._shares:
-                    lane = self._idle.pop() if self._idle else self._new_lane("call")
-                    try:
-                        yield lane
-                    finally:
-                        self._idle.append(lane)
-            case Place.FRESH_THREAD:
-                async with self._shares:
-                    lane = self._new_lane("call")
-                    try:
-                        yield lane
-                    finally:
-                        self._end_lane(lane)
-            case session_id:
-                async with self._session_turn(session_id) as lane, self._shares:
-                    yield lane
+    async def take(self, where: Where) -> Lane:
+        """Waits for a share of the capacity, and in a session also for its turn there."""
+        if not isinstance(where, Place):
+            return await self._take_session(where)
+        await self._shares.acquire()
+        if where is Place.LOOP:
+            return self._main
+        if where is Place.THREAD and self._idle:
+            return self._idle.pop()
+        return self._new_lane("call")
 
-    @asynccontextmanager
-    async def _session_turn(self, session_id: SessionId) -> AsyncIterator[Lane]:
-        while True:
-            session = self._sessions.get(session_id)
-            if session is None:
-                session = _SessionLane(self._new_lane(f"session {session_id[:40]}"))
-                self._sessions[session_id] = session
-            async with session.turn:
-                if not session.is_ended:  # while this call waited for its turn
-                    yield session.lane
-                    return
+    def give_back(self, where: Where, lane: Lane) -> None:
+        """Lets the next call have the share, and the thread where that stays."""
+        self._shares.release()
+        if not isinstance(where, Place):
+            self._sessions[where].turn.release()
+        elif where is Place.THREAD:
+            self._idle.append(lane)
+        elif where is Place.FRESH_THREAD:
+            self._end_lane(lane)
+
+    async def _take_session(self, session_id: SessionId) -> Lane:
+        session = self._session(session_id)
+        await session.turn.acquire()
+        while session.is_ended:  # while this call waited for its turn
+            session.turn.release()
+            session = self._session(session_id)
+            await session.turn.acquire()
+        try:
+            await self._shares.acquire()
+        except BaseException:
+            session.turn.release()
+            raise
+        return session.lane
+
+    def _session(self, session_id: SessionId) -> _SessionLane:
+        session = self._sessions.get(session_id)
+        if session is None:
+            session = _SessionLane(self._new_lane(f"session {session_id[:40]}"))
+            self._sessions[session_id] = session
+        return session
 
     def _new_lane(self, purpose: str) -> Lane:
         lane = Lane.started(f"{purpose} ({next(self._numbers)})")
@@ -155,17 +159,13 @@ class Threads(Runner):
         self._lanes.remove(lane)
         lane.clear()
 
-    async def _run_here(
-        self,
-        call_id: CallId,  # noqa: ARG002 (the seam's)
-        work: Callable[[], Awaitable[T]],
-        running: Running[T],
-    ) -> None:
+    async def run_here(self, running: Running[Any]) -> None:
+        """Runs a call on its thread."""
         running.has_begun = True
         try:
             if running.cancellation.requested:
                 raise KeyboardInterrupt  # noqa: TRY301 (as if it came a moment later)
-            running.value = await work()
+            running.value = await running.work()
         except asyncio.CancelledError as cancelled:
             running.error = KeyboardInterrupt() if running.cancellation.requested else cancelled
         except BaseException as error:  # noqa: BLE001 (it travels to whoever waits)

@@ -17,13 +17,7 @@ from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
-from snakepit_nb.wire.messages import (
-    naming_result_of,
-    read_call,
-    write_chunk,
-    write_result,
-    write_tool,
-)
+from snakepit_nb.wire.messages import read_call, write_chunk, write_result, write_tool
 
 from . import tool_host
 from .context import CallContext, serving
@@ -82,8 +76,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             work = partial(self._host.call, call.tool_name, call.parameters)
             value = await self._run(_context_of(call), work, self._where(call))
             result = ToolResult(value=value, seconds=time.monotonic() - begun)
-            with naming_result_of(call.tool_name):
-                return write_result(result)
+            return write_result(call.tool_name, result)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
@@ -154,9 +147,8 @@ async def _send_chunks(
     try:
         while items := await outbox.take():
             for item in items:
-                with naming_result_of(tool_name):
-                    chunk = write_chunk(tool_name, ToolChunk(number=next(numbers), data=item))
-                await context.write(chunk)
+                chunk = ToolChunk(number=next(numbers), data=item)
+                await context.write(write_chunk(tool_name, chunk))
     finally:
         outbox.close()
 

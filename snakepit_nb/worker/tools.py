@@ -43,6 +43,8 @@ class BoundTool:
     annotations: Mapping[str, Any]
     awaits: bool
     """Whether it is a coroutine function or an async generator, perhaps under decorators."""
+    parameters: Mapping[str, ParameterSpec]
+    """Those of the spec, by name."""
 
     def check(self, arguments: Mapping[str, object]) -> None:
         """Checks a call's arguments against the tool's signature and annotations.
@@ -50,7 +52,7 @@ class BoundTool:
         Raises:
             UsageError: one is missing, unknown or of another type; the message names it.
         """
-        known = {parameter.name: parameter for parameter in self.spec.parameters}
+        known = self.parameters
         for name in arguments:
             if name not in known and not self._takes_anything():
                 raise UsageError(
@@ -109,6 +111,7 @@ def _bind(method: Callable[..., Any], name: str, description: str) -> BoundTool:
         spec=spec,
         method=method,
         annotations=annotations,
+        parameters={parameter.name: parameter for parameter in parameters},
         awaits=inspect.iscoroutinefunction(innermost) or inspect.isasyncgenfunction(innermost),
     )
 

@@ -1,6 +1,7 @@
 """What a call costs, beside bare gRPC and the other ways to have a function run elsewhere.
 
-All in one run, by turns, because machines are shared and noisy: read the ratios.
+All in one run, by turns, because machines are shared and noisy: read the ratios. Latencies are of
+one process each, in blocks of calls, so that none pays for the caches that another has filled.
 
 Usage: python benchmarks/calls.py
 """
@@ -25,7 +26,8 @@ from snakepit_nb.blocking.async_pool import AsyncPool
 from snakepit_nb.worker import Adapter, tool
 
 WORKERS = 2
-CALLS = 300
+ROUNDS = 20
+BLOCK = 25
 IN_FLIGHT = 64
 MANY = 3_000
 MAPPED = 10_000
@@ -74,8 +76,13 @@ def main() -> None:
     figures = Figures()
     with ExitStack() as opened:
         bare = opened.enter_context(bare_echoes())
+        one = opened.enter_context(snakepit.start(1, adapters=[Idle], name="one"))
         pool = opened.enter_context(snakepit.start(WORKERS, adapters=[Idle], name="calls"))
         pool.wait_ready()
+        lone: dict[str, Executor] = {
+            "ProcessPoolExecutor": opened.enter_context(ProcessPoolExecutor(1)),
+            "loky": opened.enter_context(loky.ProcessPoolExecutor(1)),
+        }
         executors: dict[str, Executor] = {
             "ProcessPoolExecutor": opened.enter_context(ProcessPoolExecutor(WORKERS)),
             "loky": loky.get_reusable_executor(WORKERS),
@@ -83,7 +90,7 @@ def main() -> None:
         cluster = ipyparallel.Cluster(n=WORKERS, log_level=40)
         client = opened.enter_context(cluster)
         client.wait_for_engines(WORKERS)
-        latencies(figures, pool, bare, executors, client)
+        latencies(figures, one, bare, lone, client)
         asyncio.run(awaited_latencies(figures, bare))
         throughput(figures, bare, executors, client)
         maps(figures, pool, executors, client)
@@ -106,12 +113,13 @@ def latencies(
         works[name] = partial(lambda executor: executor.submit(nothing).result(), executor)
     works["ipyparallel direct view"] = partial(client[0].apply_sync, nothing)
     times: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(CALLS + 20):
+    for number in range(ROUNDS + 1):
         for name, work in works.items():
-            begun = time.perf_counter()
-            work()
-            if number >= 20:  # all are warm
-                times[name].append(1000 * (time.perf_counter() - begun))
+            for _ in range(BLOCK):
+                begun = time.perf_counter()
+                work()
+                if number:  # all are warm
+                    times[name].append(1000 * (time.perf_counter() - begun))
     note_times(figures, times)
     figures.ratio(
         "pool.call / echo through a bare portal (at most 1.25)",
@@ -133,12 +141,13 @@ async def awaited_latencies(figures: Figures, bare: "BareEchoes") -> None:
             "await gRPC echo, same threads": bare.awaited,
         }
         times: dict[str, list[float]] = {name: [] for name in works}
-        for number in range(CALLS + 20):
+        for number in range(ROUNDS + 1):
             for name, work in works.items():
-                begun = time.perf_counter()
-                await work()
-                if number >= 20:
-                    times[name].append(1000 * (time.perf_counter() - begun))
+                for _ in range(BLOCK):
+                    begun = time.perf_counter()
+                    await work()
+                    if number:
+                        times[name].append(1000 * (time.perf_counter() - begun))
     note_times(figures, times)
     figures.ratio(
         "await pool.call / echo (at most 1.5)",
@@ -198,12 +207,13 @@ def maps(
             lambda executor: list(executor.map(nothing, items, chunksize=CHUNK)), executor
         )
     times: dict[str, list[float]] = {name: [] for name in works}
-    for number in range(12):
+    for number in range(8):
         for name, work in works.items():
-            begun = time.perf_counter()
-            work()
-            if number >= 2:
-                times[name].append(1000 * (time.perf_counter() - begun))
+            for _ in range(4):
+                begun = time.perf_counter()
+                work()
+                if number:
+                    times[name].append(1000 * (time.perf_counter() - begun))
     for name, spent in times.items():
         figures.note(f"{name} of {MAPPED}, median", statistics.median(spent), "ms")
     figures.ratio(

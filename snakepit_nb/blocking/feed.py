@@ -8,21 +8,22 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from snakepit_nb.calls import ToolCall
+from snakepit_nb.calls import ToolCall, ToolResult
 from snakepit_nb.errors import PoolClosedError, PoolSaturatedError, SnakepitError
 from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.settings import PoolSettings
+from snakepit_nb.wire.function_calls import joined_parameters
 
 from .call_future import CallFuture
 from .opening import open_process_pool
+from .pace import Pace, Paces
 from .portal import portal
 
 T = TypeVar("T")
@@ -48,20 +49,35 @@ async def open_fed_pool(settings: PoolSettings) -> AsyncIterator["Feed"]:
 class Fed(Generic[T]):
     """A call from its submission to its end."""
 
-    call_id: CallId
     call: ToolCall | None
     """None once it is done: a future that is kept must not keep its arguments."""
     read: Callable[[Any], Awaitable[T]]
     future: CallFuture[T]
-    scope: anyio.CancelScope | None = None
+    pace: Pace | None
+    """Of the map whose chunk it is: those of one map may travel together."""
+    bundle: "Bundle | None" = None
 
     def let_go(self, future: Future[T]) -> None:
         """Tells who waits for a cancelled future, and ends its call; called once it is done."""
         self.call = None
         if future.cancelled():
             future.set_running_or_notify_cancel()
-            if self.scope is not None:  # else its runner looks before it begins
-                portal().call_soon(self.scope.cancel)
+            if self.bundle is not None:  # else its runner looks before it begins
+                portal().call_soon(self.bundle.cancel_if_unwanted)
+
+
+@dataclass(slots=True, eq=False)
+class Bundle:
+    """What travels as one call: one that was submitted, or several chunks of one map."""
+
+    feds: list[Fed[Any]]
+    call_id: CallId
+    scope: anyio.CancelScope
+
+    def cancel_if_unwanted(self) -> None:
+        """Ends the call when nobody waits for any of it."""
+        if all(fed.future.done() for fed in self.feds):
+            self.scope.cancel()
 
 
 class Feed:
@@ -69,27 +85,29 @@ class Feed:
 
     def __init__(self, pool: Pool, runners: TaskGroup) -> None:
         self.pool = pool
+        self.paces = Paces()
         self._tasks = runners
         self._lock = threading.Lock()
         self._waiting: deque[Fed[Any]] = deque()
-        self._in_flight: dict[CallId, Fed[Any]] = {}
+        self._in_flight: set[Bundle] = set()
         self._runners = 0
         self._needs_no_wake = False
         self._refusal = ""
         self._rested: anyio.Event | None = None
         self.resize(pool.settings.workers)
 
-    def submit(self, call: ToolCall, read: Callable[[Any], Awaitable[T]]) -> CallFuture[T]:
+    def submit(
+        self, call: ToolCall, read: Callable[[Any], Awaitable[T]], pace: Pace | None = None
+    ) -> CallFuture[T]:
         """Lets a call run when its turn comes; `read` makes the future's value of the tool's.
 
-        From any thread; it never blocks.
+        From any thread; it never blocks. With a pace, it is a chunk of a map.
 
         Raises:
             PoolClosedError: the pool is stopped, or takes no more.
         """
-        runs_now = partial(self._runs, call.call_id)
-        future: CallFuture[T] = CallFuture(call.label, call.correlation_id, runs_now)
-        fed = Fed(call.call_id, call, read, future)
+        future: CallFuture[T] = CallFuture(call.label, call.correlation_id, lambda: self._runs(fed))
+        fed = Fed(call, read, future, pace)
         future.add_done_callback(fed.let_go)
         with self._lock:
             self.check_open(call.correlation_id)
@@ -114,7 +132,7 @@ class Feed:
 
     def resize(self, workers: int) -> None:
         """Keeps so many workers busy, with a few calls ahead, but most of the pool's queue free."""
-        capacity = workers * self.pool.settings.capacity
+        capacity = self._capacity = workers * self.pool.settings.capacity
         self._window = min(2 * capacity + 2, max(capacity, self.pool.settings.queue_size // 2))
         self._start_runners()
 
@@ -127,9 +145,9 @@ class Feed:
     def cancel_waiting(self) -> None:
         """Cancels what no worker has begun, also what waits in the pool's own queue."""
         begun = self._begun()
-        for fed in (*self._waiting, *self._in_flight.values()):
-            if fed.call_id not in begun:
-                fed.future.cancel()
+        held_up = [bundle for bundle in self._in_flight if bundle.call_id not in begun]
+        for fed in (*self._waiting, *(fed for bundle in held_up for fed in bundle.feds)):
+            fed.future.cancel()
 
     def close(self) -> None:
         """Takes no more and ends what waits here; what runs is ended by the pool."""
@@ -140,9 +158,9 @@ class Feed:
     def _begun(self) -> set[CallId]:
         return {call.call_id for worker in self.pool.snapshot().workers for call in worker.calls}
 
-    def _runs(self, call_id: CallId) -> bool:
+    def _runs(self, fed: Fed[Any]) -> bool:
         """Tells, on any thread, whether a call has a worker."""
-        return call_id in self._in_flight and call_id in portal().call(self._begun)
+        return fed.bundle is not None and fed.bundle.call_id in portal().call(self._begun)
 
     def _start_runners(self) -> None:
         with self._lock:
@@ -153,42 +171,79 @@ class Feed:
             self._tasks.start_soon(self._run_waiting)
 
     async def _run_waiting(self) -> None:
-        while (fed := self._next()) is not None:
-            await self._run(fed)
+        while feds := self._next():
+            await self._run(feds)
 
-    def _next(self) -> Fed[Any] | None:
+    def _next(self) -> list[Fed[Any]]:
+        """Takes what waits longest; of a map that has shown to be quick, several chunks."""
         with self._lock:
             if self._waiting and self._runners <= self._window:
-                return self._waiting.popleft()
+                feds = [self._waiting.popleft()]
+                pace = feds[0].pace
+                if pace is not None:
+                    most = pace.chunks(len(self._waiting) + 1, self._capacity)
+                    while len(feds) < most and self._waiting and self._waiting[0].pace is pace:
+                        feds.append(self._waiting.popleft())
+                return feds
             self._runners -= 1
             self._needs_no_wake = False
         if not self._runners and self._rested is not None:
             self._rested.set()
             self._rested = None
-        return None
+        return []
 
-    async def _run(self, fed: Fed[Any]) -> None:
-        self._in_flight[fed.call_id] = fed
+    async def _run(self, feds: list[Fed[Any]]) -> None:
+        calls = [fed.call for fed in feds if fed.call is not None]
+        if not calls:  # all were cancelled while they waited
+            return
+        wanted = [fed for fed in feds if fed.call is not None]
+        bundle = Bundle(wanted, calls[0].call_id, anyio.CancelScope())
+        self._in_flight.add(bundle)
+        for fed in wanted:
+            fed.bundle = bundle
         try:
-            with anyio.CancelScope() as fed.scope:
-                call = fed.call
-                if call is not None:  # else it was cancelled while it waited
-                    value = await fed.read(await self._call(call))
-                    with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants it
-                        fed.future.set_result(value)
+            with bundle.scope:
+                await self._hand_out(wanted, await self._call(_joined(calls)))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            _fail(fed, error)
+            for fed in wanted:
+                _fail(fed, error)
         finally:
-            del self._in_flight[fed.call_id]
-            if not fed.future.done():
-                _fail(fed, PoolClosedError(f"Pool {self.pool.settings.name!r} broke down."))
+            self._in_flight.remove(bundle)
+            for fed in wanted:
+                if not fed.future.done() and fed.bundle is not None:
+                    _fail(fed, PoolClosedError(f"Pool {self.pool.settings.name!r} broke down."))
 
-    async def _call(self, call: ToolCall) -> object:
+    async def _hand_out(self, feds: list[Fed[Any]], result: ToolResult) -> None:
+        pace = feds[0].pace
+        if pace is None:
+            await _finish(feds[0], result.value)
+            return
+        pace.note(result.seconds, len(result.value))
+        for fed, outcome in zip(feds, result.value, strict=False):
+            await _finish(fed, outcome)
+        with self._lock:
+            for fed in reversed(feds[len(result.value) :]):  # behind a failure none was begun
+                fed.bundle = None
+                self._waiting.appendleft(fed)
+
+    async def _call(self, call: ToolCall) -> ToolResult:
         while True:
             try:
-                return (await self.pool.call(call, timeout=None, is_patient=True)).value
+                return await self.pool.call(call, timeout=None, is_patient=True)
             except PoolSaturatedError:
                 await anyio.sleep(SATURATED_SECONDS)
+
+
+def _joined(calls: list[ToolCall]) -> ToolCall:
+    if len(calls) == 1:
+        return calls[0]
+    return replace(calls[0], parameters=joined_parameters([call.parameters for call in calls]))
+
+
+async def _finish(fed: Fed[Any], outcome: object) -> None:
+    value = await fed.read(outcome)
+    with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants it
+        fed.future.set_result(value)
 
 
 def _fail(fed: Fed[Any], error: Exception) -> None:

@@ -68,6 +68,7 @@ def chunk_submitter(
     pickled = _pickled(function, _parts(function))
     correlation_id = chosen_correlation_id(None)
     read = partial(_read_chunk, correlation_id=correlation_id, trust_results=trust_results)
+    pace = feed.paces.of(pickled)
 
     def submit(chunk: Sequence[Arguments]) -> CallFuture[ChunkOutcome]:
         items = _pickled(chunk, (part for item in chunk for part in _parts(function, item)))
@@ -77,10 +78,10 @@ def chunk_submitter(
             tool_name=MAP,
             label=name,
             parameters=function_parameters(
-                function=pickled, items=items, trust_results=trust_results
+                function=pickled, items=[items], trust_results=trust_results
             ),
         )
-        return feed.submit(call, read)
+        return feed.submit(call, read, pace)
 
     return submit
 

@@ -5,8 +5,8 @@ by the codec; as a pickle only where the codec does not carry it and the kernel 
 its workers. A kernel that did not say so unpickles nothing, whatever it is sent.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import cloudpickle
 
@@ -19,11 +19,12 @@ RESERVED_PREFIX = "snakepit."
 SUBMIT = "snakepit.submit"
 """Runs one function. Parameter: CALL."""
 MAP = "snakepit.map"
-"""Runs one function for each tuple of arguments in a list. Parameters: FUNCTION, ITEMS."""
+"""Runs one function for each tuple of arguments in lists. Parameters: FUNCTION, ITEMS."""
 
 CALL = "call"
 FUNCTION = "function"
 ITEMS = "items"
+"""Pickles, each of a list of tuples. Of each comes an outcome, up to the first that failed."""
 TRUST_RESULTS = "trust_results"
 
 _ENCODED = "encoded"
@@ -31,9 +32,17 @@ _PICKLED = "pickled"
 _FAILURE = "failure"
 
 
-def function_parameters(*, trust_results: bool, **pickles: bytes) -> dict[str, object]:
+def function_parameters(
+    *, trust_results: bool, **pickles: bytes | list[bytes]
+) -> dict[str, object]:
     """Makes the parameters of a call of functions."""
     return {**pickles, TRUST_RESULTS: True} if trust_results else {**pickles}
+
+
+def joined_parameters(chunks: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Makes the parameters of one call of MAP out of those of several, of one function."""
+    items = [pickled for chunk in chunks for pickled in cast("list[bytes]", chunk[ITEMS])]
+    return {**chunks[0], ITEMS: items}
 
 
 def write_outcome(value: object, parameters: Mapping[str, object], *, failure: str = "") -> object:

@@ -1,8 +1,9 @@
 """Runs the functions that `submit` and `map` send."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from inspect import isawaitable
-from typing import Any
+from types import NoneType
+from typing import Any, cast
 
 import cloudpickle
 
@@ -10,9 +11,12 @@ from snakepit_nb.errors import UnsendableResultError, UsageError
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.function_calls import CALL, FUNCTION, ITEMS, MAP, SUBMIT, write_outcome
 
-from .context import is_cancelled
+from .context import current_call
 
 Called = Callable[..., Awaitable[object]]
+
+_PLAIN = frozenset({NoneType, bool, int, float, str, bytes, list, tuple, dict})
+"""Types of most values, which can be told not to be awaitable without a look."""
 
 
 async def run_functions(name: str, parameters: Mapping[str, object], called: Called) -> object:
@@ -30,23 +34,36 @@ async def run_functions(name: str, parameters: Mapping[str, object], called: Cal
     raise UsageError(f"There is no tool {name!r}, and its name is reserved.")
 
 
-async def _map(parameters: Mapping[str, object], called: Called) -> object:
+async def _map(parameters: Mapping[str, object], called: Called) -> list[object]:
+    """Runs a function for chunk after chunk; behind one that fails, none is begun."""
     function = await _loaded(parameters[FUNCTION], called)
+    outcomes: list[object] = []
+    for pickled in cast("list[bytes]", parameters[ITEMS]):
+        values, failure = await _mapped(function, await _loaded(pickled, called))
+        try:
+            outcomes.append(write_outcome(values, parameters, failure=failure))
+        except UnsendableResultError as error:
+            outcomes.append(_up_to_unsendable(values, parameters, error))
+            break
+        if failure:
+            break
+    return outcomes
+
+
+async def _mapped(function: Callable[..., Any], items: Iterable[Any]) -> tuple[list[object], str]:
+    """Returns a function's values, and the failure that ended them early, else an empty text."""
     values: list[object] = []
-    failure = ""
-    for arguments in await _loaded(parameters[ITEMS], called):
-        if is_cancelled():  # in a thread nothing else would end what nobody waits for
+    cancellation = current_call().cancellation
+    for arguments in items:
+        if cancellation.requested:  # in a thread nothing else would end what nobody waits for
             raise KeyboardInterrupt
         try:
             value = function(*arguments)  # not by `called`: it costs more than a quick function
-            values.append(await value if isawaitable(value) else value)
+            is_plain = type(value) in _PLAIN or not isawaitable(value)
+            values.append(value if is_plain else await value)
         except Exception as error:  # noqa: BLE001 (told behind the values before it)
-            failure = encode_failure(error, tool_name=MAP, hide_file=__file__)
-            break
-    try:
-        return write_outcome(values, parameters, failure=failure)
-    except UnsendableResultError as error:
-        return _up_to_unsendable(values, parameters, error)
+            return values, encode_failure(error, tool_name=MAP, hide_file=__file__)
+    return values, ""
 
 
 def _up_to_unsendable(

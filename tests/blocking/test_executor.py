@@ -26,6 +26,7 @@ import pytest
 from tqdm import tqdm
 
 import snakepit_nb as snakepit
+from snakepit_nb.blocking.function_calls import chunk_submitter
 from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.errors import (
     PoolClosedError,
@@ -293,6 +294,36 @@ def test_an_error_stands_at_its_place_in_a_map(pool: Pool) -> None:
         with pytest.raises(kind):
             next(results)
         assert list(results) == []
+
+
+def test_quick_chunks_travel_together_and_slow_ones_do_not(pool: Pool) -> None:
+    def slow(number: int) -> int:
+        time.sleep(0.03)
+        return number
+
+    quick = square()
+    for function, few in ((quick, True), (slow, False)):
+        list(pool.map(function, range(4)))  # to learn its pace
+        finished = pool.status().finished
+        assert list(pool.map(function, range(40))) == [function(n) for n in range(40)]
+        calls = pool.status().finished - finished
+        assert calls < 40 if few else calls == 40
+
+
+def test_what_stands_behind_an_error_in_its_call_runs_all_the_same(pool: Pool) -> None:
+    def refuses_13(number: int) -> int:
+        if number == 13:
+            raise ValueError("thirteen")
+        return number
+
+    list(pool.map(refuses_13, range(4)))
+    submit = chunk_submitter(pool._feed, refuses_13)
+    outcomes = [future.result() for future in [submit([(number,)]) for number in range(40)]]
+
+    assert [list(outcome.values) for outcome in outcomes] == [
+        [] if number == 13 else [number] for number in range(40)
+    ]
+    assert [number for number, outcome in enumerate(outcomes) if outcome.error] == [13]
 
 
 def test_a_map_that_takes_too_long_cancels_the_rest(pool: Pool, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 import anyio
 import cloudpickle
@@ -172,12 +172,33 @@ async def test_a_map_that_nobody_waits_for_ends_between_two_items() -> None:
     LOCAL.append(work)  # reached by reference: a pickled closure would be another one
     parameters = {
         "function": cloudpickle.dumps(call_local),
-        "items": cloudpickle.dumps([(number,) for number in range(5)]),
+        "items": [cloudpickle.dumps([(number,) for number in range(5)])],
     }
     with serving(context), pytest.raises(KeyboardInterrupt):
         await host.call(MAP, parameters)
 
     assert done == [0, 1, 2]
+
+
+async def test_chunks_of_a_map_come_to_outcomes_up_to_the_first_that_fails() -> None:
+    def refuses_3(number: int) -> int:
+        if number == 3:
+            raise ValueError("three")
+        return number
+
+    context = CallContext(call_id=CallId("call"), correlation_id=CorrelationId("sp-0"))
+    chunks = [[(0,), (1,)], [(2,), (3,), (4,)], [(5,)]]
+    parameters = {
+        "function": cloudpickle.dumps(refuses_3),
+        "items": [cloudpickle.dumps(chunk) for chunk in chunks],
+    }
+    with serving(context):
+        outcomes = cast("list[object]", await ToolHost([Tools()]).call(MAP, parameters))
+
+    first, second = (read_outcome(outcome, trust_results=False) for outcome in outcomes)
+    assert first == ([0, 1], "")
+    assert second[0] == [2]
+    assert "three" in second[1]
 
 
 def test_closing_closes_the_adapters_that_can_be_closed() -> None:

@@ -1,0 +1,42 @@
+"""How many chunks of a map travel together."""
+
+import pytest
+
+from snakepit_nb.blocking.pace import IDEAL_SECONDS, REMEMBERED_PACES, WORTH_SECONDS, Pace, Paces
+
+
+def known(seconds: float, chunks: int = 1) -> Pace:
+    pace = Pace()
+    pace.note(seconds, chunks)
+    return pace
+
+
+def test_chunks_that_nobody_knows_travel_alone() -> None:
+    assert Pace().chunks(waiting=1000, capacity=1) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "waiting", "capacity", "chunks"),
+    [
+        (1.0, 1000, 1, 1),  # slow ones alone, however many there are
+        (0.001, 1000, 2, round(IDEAL_SECONDS / 0.001)),  # never long
+        (0.001, 40, 2, 10),  # fairly cut
+        (0.001, 4, 2, round(WORTH_SECONDS / 0.001)),  # but not finer than a call is worth
+        (0.0, 4, 2, 4),  # workers tell whole milliseconds
+    ],
+)
+def test_quick_chunks_travel_together(
+    seconds: float, waiting: int, capacity: int, chunks: int
+) -> None:
+    assert known(seconds).chunks(waiting, capacity) == chunks
+    assert known(7 * seconds, 7).chunks(waiting, capacity) == chunks
+
+
+def test_the_pace_of_a_function_is_known_to_its_next_map() -> None:
+    paces = Paces()
+    paces.of(b"one").note(0.001, 1)
+
+    assert paces.of(b"one").chunks(100, 1) > 1
+    for number in range(REMEMBERED_PACES):
+        paces.of(b"%d" % number)
+    assert paces.of(b"one").chunks(100, 1) == 1

@@ -50,6 +50,7 @@ async def open_grpc_channel(
         ("grpc.max_receive_message_length", message_bytes),
         ("grpc.max_send_message_length", message_bytes),
         ("grpc.max_metadata_size", METADATA_BYTES),
+        ("grpc.enable_retries", 0),  # whether a call may run twice, gRPC does not know
     ]
     async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
         opened = GrpcChannel(channel, token)

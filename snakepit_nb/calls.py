@@ -30,6 +30,19 @@ class ToolSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """When a call was made, and in which surroundings; it stays where the call was made."""
+
+    at: int = 0
+    """Nanoseconds since 1970."""
+    surroundings: object = None
+    """OpenTelemetry's context there, which only `telemetry` looks into."""
+
+
+NO_ORIGIN = Origin()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
     """One request to run a tool. Nobody may change `parameters` after the call was made."""
 
@@ -42,6 +55,7 @@ class ToolCall:
     metadata: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
     """What people call it, where the tool's own name tells them nothing; it does not travel."""
+    origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +96,7 @@ class CellCall:
     """Variables to send back after it ran."""
     keeps_session: bool = False
     """Its session never expires: it is the notebook's own."""
+    origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 
 MimeBundle = Mapping[str, Any]

@@ -90,6 +90,8 @@ class PoolSettings:
     """How long an interrupted call may go on before its worker is killed."""
     stop_grace: float = 6.0
     message_bytes: int = 64 * MIB
+    telemetry: bool = True
+    """Whether calls leave spans, and the workers' log records come home."""
 
     def __post_init__(self) -> None:
         for option in fields(self):

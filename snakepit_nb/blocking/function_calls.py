@@ -1,5 +1,6 @@
 """Calls of functions: pickled at once, in the caller's thread; read on the portal's."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any, TypeVar
 import anyio
 import cloudpickle
 
-from snakepit_nb.calls import ToolCall
+from snakepit_nb.calls import Origin, ToolCall
 from snakepit_nb.errors import SnakepitError, UsageError
 from snakepit_nb.identifiers import CorrelationId
 from snakepit_nb.telemetry.correlation import new_call_id
@@ -17,7 +18,7 @@ from snakepit_nb.wire.function_calls import MAP, SUBMIT, function_parameters, re
 
 from .call_future import CallFuture
 from .feed import Feed
-from .new_call import chosen_correlation_id
+from .new_call import chosen_correlation_id, new_origin
 
 T = TypeVar("T")
 
@@ -41,14 +42,17 @@ def submit_function(
         UsageError: it, or an argument, cannot be pickled; the message names which.
         PoolClosedError: the pool takes no more.
     """
-    trust_results = feed.pool.settings.trust_results
+    settings = feed.pool.settings
+    trust_results = settings.trust_results
     pickled = _pickled((function, arguments, keywords), _parts(function, arguments, keywords))
+    correlation_id = chosen_correlation_id(None)
     call = ToolCall(
         call_id=new_call_id(),
-        correlation_id=chosen_correlation_id(None),
+        correlation_id=correlation_id,
         tool_name=SUBMIT,
         label=_name(function),
         parameters=function_parameters(call=pickled, trust_results=trust_results),
+        origin=new_origin(settings, correlation_id),
     )
     return feed.submit(call, partial(_read_value, trust_results=trust_results))
 
@@ -63,10 +67,12 @@ def chunk_submitter(
         PoolClosedError: the pool takes no more; here, or in what is returned.
     """
     feed.check_open()
-    trust_results = feed.pool.settings.trust_results
+    settings = feed.pool.settings
+    trust_results = settings.trust_results
     name = _name(function)
     pickled = _pickled(function, _parts(function))
     correlation_id = chosen_correlation_id(None)
+    surroundings = new_origin(settings, correlation_id).surroundings
     read = partial(_read_chunk, correlation_id=correlation_id, trust_results=trust_results)
     pace = feed.paces.of(pickled)
 
@@ -80,6 +86,7 @@ def chunk_submitter(
             parameters=function_parameters(
                 function=pickled, items=[items], trust_results=trust_results
             ),
+            origin=Origin(at=time.time_ns(), surroundings=surroundings),
         )
         return feed.submit(call, read, pace)
 

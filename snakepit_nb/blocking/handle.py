@@ -19,7 +19,7 @@ from .cell_run import run_cell
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
 from .lease import Lease
-from .new_call import chosen_correlation_id
+from .new_call import chosen_correlation_id, new_origin
 from .portal import portal
 from .portal_task import wait
 from .printing import print_event
@@ -106,12 +106,14 @@ class Pool(ToolCalls, FunctionCalls):
             SnakepitError: the cell did not run, or not to its end. An error of the code itself is
                 in the reply.
         """
+        chosen_id = chosen_correlation_id(correlation_id)
         cell = CellCall(
             call_id=new_call_id(),
-            correlation_id=chosen_correlation_id(correlation_id),
+            correlation_id=chosen_id,
             session_id=None if session is None else SessionId(session),
             code=code,
             affinity=Affinity.HINT if session is None else Affinity.STRICT_QUEUE,
+            origin=new_origin(self.settings, chosen_id),
             **details,
         )
         return run_cell(self._pool, cell, show or print_event, timeout=timeout)

@@ -2,14 +2,30 @@
 
 from collections.abc import Mapping
 
-from snakepit_nb.calls import ToolCall
-from snakepit_nb.identifiers import CORRELATION_KEY, CorrelationId, SessionId
-from snakepit_nb.settings import Affinity
-from snakepit_nb.telemetry.correlation import checked_correlation_id, new_call_id, requests
+from snakepit_nb.calls import NO_ORIGIN, Origin, ToolCall
+from snakepit_nb.identifiers import (
+    CORRELATION_KEY,
+    CorrelationId,
+    SessionId,
+    is_correlation_id,
+)
+from snakepit_nb.settings import Affinity, PoolSettings
+from snakepit_nb.telemetry.cell_spans import cell_spans
+from snakepit_nb.telemetry.correlation import (
+    checked_correlation_id,
+    current_correlation_id,
+    new_call_id,
+    requests,
+)
+from snakepit_nb.telemetry.tracing import baggage_item
 
 
 def new_tool_call(
-    tool: str, arguments: Mapping[str, object], session: str | None, affinity: Affinity
+    settings: PoolSettings,
+    tool: str,
+    arguments: Mapping[str, object],
+    session: str | None,
+    affinity: Affinity,
 ) -> ToolCall:
     """Makes a tool's call. A `correlation_id` among its arguments names it and is taken out.
 
@@ -17,20 +33,35 @@ def new_tool_call(
         UsageError: that cannot be a correlation id.
     """
     given = arguments.get(CORRELATION_KEY)
+    correlation_id = chosen_correlation_id(None if given is None else str(given))
     return ToolCall(
         call_id=new_call_id(),
-        correlation_id=chosen_correlation_id(None if given is None else str(given)),
+        correlation_id=correlation_id,
         tool_name=tool,
         parameters={name: arguments[name] for name in arguments if name != CORRELATION_KEY},
         session_id=None if session is None else SessionId(session),
         affinity=affinity,
+        origin=new_origin(settings, correlation_id),
     )
 
 
+def new_origin(settings: PoolSettings, correlation_id: CorrelationId) -> Origin:
+    """Returns what a call that is made here takes along for its spans."""
+    return cell_spans.origin(correlation_id) if settings.telemetry else NO_ORIGIN
+
+
 def chosen_correlation_id(given: str | None) -> CorrelationId:
-    """Returns the id that was given, else that of the cell that runs.
+    """Returns the id that was given, else that of the surroundings or of the cell that runs.
+
+    The surroundings are a `with correlation(...)`, else a `correlation_id` in OpenTelemetry's
+    baggage.
 
     Raises:
         UsageError: it cannot be a correlation id.
     """
-    return requests.choose() if given is None else checked_correlation_id(given)
+    if given is not None:
+        return checked_correlation_id(given)
+    carried = baggage_item(CORRELATION_KEY)
+    if isinstance(carried, str) and is_correlation_id(carried) and current_correlation_id() is None:
+        return CorrelationId(carried)
+    return requests.choose()

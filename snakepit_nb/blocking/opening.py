@@ -9,6 +9,7 @@ from snakepit_nb.launch.launcher import WorkerProcess
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.pool.pool import Pool, open_pool
 from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry.home import receive
 
 
 @asynccontextmanager
@@ -22,6 +23,7 @@ async def open_process_pool(settings: PoolSettings) -> AsyncIterator[Pool]:
             message_bytes=settings.message_bytes,
         )
 
+    receive()
     async with (
         open_subprocess_launcher() as launcher,
         open_pool(settings, launcher, connect) as pool,

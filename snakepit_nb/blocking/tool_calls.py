@@ -41,7 +41,7 @@ class Caller:
         firmness = self.settings.affinity
         if affinity is not None:
             firmness = chosen("affinity", affinity, Affinity)
-        return new_tool_call(tool, arguments, session, firmness)
+        return new_tool_call(self.settings, tool, arguments, session, firmness)
 
 
 class ToolCalls(Caller):

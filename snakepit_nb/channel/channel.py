@@ -18,6 +18,7 @@ from snakepit_nb.calls import (
     ToolSpec,
 )
 from snakepit_nb.identifiers import CallId, SessionId
+from snakepit_nb.observations import Observation
 
 PutCellEvent = Callable[[CellEvent], Awaitable[None]]
 
@@ -58,8 +59,10 @@ class WorkerChannel(Protocol):
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
 
-    def loads(self) -> AsyncGenerator[int]:
-        """Yields how many calls the worker itself says it holds, now and at each change.
+    def observe(self, *, each_load: bool) -> AsyncGenerator[Observation]:
+        """Yields what the worker has seen of its calls, in batches.
+
+        With `each_load` also at once, and at each change of how many calls it says it holds.
 
         Raises:
             WorkerCrashedError: the worker is gone.

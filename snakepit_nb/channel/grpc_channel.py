@@ -25,12 +25,15 @@ from snakepit_nb.identifiers import (
     CorrelationId,
     SessionId,
 )
+from snakepit_nb.observations import Observation
+from snakepit_nb.telemetry.tracing import headers_here
 from snakepit_nb.wire.cell_messages import read_output, write_cell
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.messages import read_chunk, read_result, read_tool, write_call
+from snakepit_nb.wire.observation_messages import read_observation
 
 from .channel import PutCellEvent
 
@@ -124,13 +127,14 @@ class GrpcChannel:
         request = cells.WaitStoppedRequest(call_id=call_id)
         await self._unary(self._cells.WaitStopped, request, None)
 
-    async def loads(self) -> AsyncGenerator[int]:
-        """Yields how many calls the worker itself says it holds."""
+    async def observe(self, *, each_load: bool) -> AsyncGenerator[Observation]:
+        """Yields what the worker has seen of its calls."""
+        request = cells.ObserveRequest(each_load=each_load)
         with _Translated(self, None):
-            rpc = self._cells.Observe(cells.ObserveRequest(), metadata=self._headers(None))
+            rpc = self._cells.Observe(request, metadata=self._headers(None))
             try:
-                async for observation in rpc:
-                    yield observation.load
+                async for message in rpc:
+                    yield read_observation(message)
             finally:
                 rpc.cancel()
 
@@ -165,7 +169,9 @@ class GrpcChannel:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""
         if correlation_id is None:
             return grpc.aio.Metadata(self._token)
-        return grpc.aio.Metadata(self._token, (CORRELATION_HEADER, correlation_id))
+        return grpc.aio.Metadata(
+            self._token, (CORRELATION_HEADER, correlation_id), *headers_here().items()
+        )
 
 
 class _Translated:

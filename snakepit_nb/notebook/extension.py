@@ -1,16 +1,35 @@
 """What `%load_ext snakepit_nb` and `%unload_ext snakepit_nb` do."""
 
-from IPython.core.interactiveshell import InteractiveShell
+from collections.abc import Callable
 
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+from snakepit_nb.telemetry.cell_spans import cell_spans
 from snakepit_nb.telemetry.correlation import requests
 
 from .magics import SnakepitMagics
+
+
+def _note_begin(info: ExecutionInfo) -> None:
+    cell_spans.begin("silent cell" if info.silent else "cell")
+
+
+def _note_end(result: ExecutionResult) -> None:
+    cell_spans.end(result.error_before_exec or result.error_in_exec)
+
+
+_NOTES: dict[str, Callable[..., None]] = {
+    "pre_run_cell": _note_begin,
+    "post_run_cell": _note_end,
+}
 
 
 def load(shell: InteractiveShell) -> None:
     """Registers the magics, and gives each execute request of this kernel one correlation id."""
     shell.register_magics(SnakepitMagics)
     requests.request_key = lambda: _message_id(shell)
+    for moment, note in _NOTES.items():
+        shell.events.register(moment, note)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -18,6 +37,8 @@ def unload(shell: InteractiveShell) -> None:
     for kind, name in (("line", "snakepit"), ("line", "snakepit_exec"), ("cell", "snakepit_exec")):
         shell.magics_manager.magics[kind].pop(name, None)
     requests.request_key = lambda: None
+    for moment, note in _NOTES.items():
+        shell.events.unregister(moment, note)
 
 
 def _message_id(shell: InteractiveShell) -> str | None:

@@ -10,7 +10,7 @@ from typing import assert_never
 import anyio
 from anyio.abc import TaskGroup
 
-from snakepit_nb.errors import PoolClosedError, SnakepitError, WorkerCrashedError, WorkerError
+from snakepit_nb.errors import PoolClosedError, SnakepitError, WorkerError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher, WorkerExit
 from snakepit_nb.scheduling.decisions import (
@@ -36,6 +36,7 @@ from snakepit_nb.scheduling.events import (
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.settings import CapacityStrategy, PoolSettings
 from snakepit_nb.telemetry import events
+from snakepit_nb.telemetry.home import take_in
 
 from .launch_spec import launch_spec
 from .pending_call import PendingCall
@@ -190,8 +191,7 @@ class Dispatch:
             async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:
                 self.workers[worker_id] = worker
                 self.tell(WorkerReady(worker_id=worker_id, capacity=worker.capacity))
-                if self.settings.capacity_strategy is CapacityStrategy.HYBRID:
-                    self.tasks.start_soon(self._mirror_load, worker)
+                self.tasks.start_soon(self._observe, worker)
                 self._note_end(worker, await worker.live(self.settings.stop_grace))
         except WorkerError as error:
             self.problems.append(str(error))
@@ -200,15 +200,24 @@ class Dispatch:
             self.workers.pop(worker_id, None)
             self.tell(WorkerLost(worker_id=worker_id))
 
-    async def _mirror_load(self, worker: LiveWorker) -> None:
-        """Keeps beside the pool's ledger how many calls the worker itself counts."""
-        with suppress(WorkerCrashedError):  # its supervisor tells it
-            async with aclosing(worker.channel.loads()) as loads:
-                async for load in loads:
-                    worker.counted_load = load
-                    self.wake()
-                    if load >= worker.capacity:
-                        self._tell_full(worker, load)
+    async def _observe(self, worker: LiveWorker) -> None:
+        """Takes in what a worker has seen of its calls, and beside the ledger what it counts."""
+        is_hybrid = self.settings.capacity_strategy is CapacityStrategy.HYBRID
+        if not is_hybrid and not self.settings.telemetry:
+            return
+        with suppress(SnakepitError):  # its supervisor tells that it is gone
+            async with aclosing(worker.channel.observe(each_load=is_hybrid)) as observations:
+                async for observation in observations:
+                    if self.settings.telemetry:
+                        take_in(observation, worker.worker_id, self.settings.environment)
+                    if is_hybrid:
+                        self._note_load(worker, observation.load)
+
+    def _note_load(self, worker: LiveWorker, load: int) -> None:
+        worker.counted_load = load
+        self.wake()
+        if load >= worker.capacity:
+            self._tell_full(worker, load)
 
     def _tell_full(self, worker: LiveWorker, load: int) -> None:
         booked = self.scheduler.load_of(worker.worker_id)

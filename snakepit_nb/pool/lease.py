@@ -13,6 +13,7 @@ from snakepit_nb.identifiers import WorkerId
 from .dispatch import Dispatch
 from .pending_call import PendingCall
 from .running_call import RunningCall
+from .spans import CallSpan
 from .supervisor import LiveWorker
 
 PutChunk = Callable[[ToolChunk], Awaitable[None]]
@@ -37,6 +38,7 @@ class Lease:
             # Closed here, whatever ends `put`: the tool runs until its stream is closed.
             async with aclosing(self._worker.channel.stream(call)) as chunks:
                 async for chunk in chunks:
+                    pending.chunks += not chunk.is_final
                     await put(chunk)
 
         await self._running(pending).run(work)
@@ -45,6 +47,7 @@ class Lease:
         """Runs a cell."""
         work = partial(self._worker.channel.run_cell, cell, put)
         reply = await self._running(pending).run_cell(work)
+        pending.cell_error = reply.error
         if cell.session_id is not None:
             self._dispatch.note_names(cell.session_id, reply.names)
         return reply
@@ -100,7 +103,8 @@ class ManualLease:
             pending.worker_id = self.worker_id
             self._dispatch.calls[call.call_id] = self._holder.leased = pending
             try:
-                yield pending
+                with CallSpan(self._dispatch.settings, pending):
+                    yield pending
             finally:
                 self._holder.leased = None
                 del self._dispatch.calls[call.call_id]

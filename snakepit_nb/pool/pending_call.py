@@ -6,7 +6,7 @@ from typing import Self
 
 import anyio
 
-from snakepit_nb.calls import CellCall, ToolCall
+from snakepit_nb.calls import NO_ORIGIN, CellCall, CellError, Origin, ToolCall
 from snakepit_nb.errors import (
     CallCancelledError,
     CallTimeoutError,
@@ -35,12 +35,17 @@ class PendingCall:
     """The call that runs on that share now."""
     names: tuple[str, ...] = ()
     """The variables of its session."""
+    cell_error: CellError | None = None
+    """The error that its code ended by, if it is a cell."""
+    chunks: int = 0
+    """How many items it has streamed."""
     worker_id: WorkerId | None = None
     is_cancelled: bool = False
     is_abandoned: bool = False
     scope: anyio.CancelScope | None = None
     """Where it runs; cancelling it ends the call, not its caller."""
     since: float = field(default_factory=time.monotonic)
+    origin: Origin = NO_ORIGIN
     _refusal: SnakepitError | None = None
     _decided: anyio.Event | None = None  # there is one while the call waits
 
@@ -54,6 +59,7 @@ class PendingCall:
             session_id=call.session_id,
             timeout=timeout,
             is_cell=isinstance(call, CellCall),
+            origin=call.origin,
         )
 
     @property

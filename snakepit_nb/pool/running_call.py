@@ -21,6 +21,7 @@ from snakepit_nb.launch.launcher import WorkerExit
 
 from .pending_call import PendingCall
 from .refusals import lost_words
+from .spans import RpcSpan
 from .supervisor import LiveWorker
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,8 @@ class RunningCall:
         call = self.call
         try:
             with anyio.move_on_after(None if call.is_cell else call.seconds_left) as call.scope:
-                return await work()
+                with RpcSpan(call, self.worker.worker_id):
+                    return await work()
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):
                 await self._stop()

@@ -7,6 +7,7 @@ from snakepit_nb.scheduling.events import CallSubmitted
 from .dispatch import Dispatch
 from .pending_call import PendingCall
 from .running_call import gone_before_error
+from .spans import CallSpan, queue_span
 from .supervisor import LiveWorker
 
 
@@ -16,7 +17,7 @@ class Share:
     A class, since each call has one: a generator would take three times as long.
     """
 
-    __slots__ = ("_call", "_dispatch", "_event", "_queue_timeout", "_worker")
+    __slots__ = ("_call", "_dispatch", "_event", "_queue_timeout", "_span", "_worker")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Share:
         self._event = event
         self._queue_timeout = queue_timeout
         self._worker: LiveWorker | None = None
+        self._span = CallSpan(dispatch.settings, call)
 
     async def __aenter__(self) -> LiveWorker:
         """Waits for the share.
@@ -38,16 +40,17 @@ class Share:
             SnakepitError: the call was refused, or waited for too long.
         """
         dispatch, call = self._dispatch, self._call
-        dispatch.enter(call)
+        self._span.__enter__()
         try:
-            dispatch.tell(self._event)
-            worker = self._worker = dispatch.workers.get(await call.granted(self._queue_timeout))
-            if worker is None:
-                raise gone_before_error(call)  # noqa: TRY301 (ends as every other error)
-        except BaseException:
-            dispatch.leave(call, None)
+            dispatch.enter(call)
+            try:
+                return await self._granted()
+            except BaseException:
+                dispatch.leave(call, None)
+                raise
+        except BaseException as error:
+            self._span.__exit__(type(error), error, error.__traceback__)
             raise
-        return worker
 
     async def __aexit__(
         self,
@@ -56,4 +59,16 @@ class Share:
         frames: TracebackType | None,
     ) -> None:
         """Gives the share back."""
-        self._dispatch.leave(self._call, self._worker)
+        try:
+            self._dispatch.leave(self._call, self._worker)
+        finally:
+            self._span.__exit__(kind, error, frames)
+
+    async def _granted(self) -> LiveWorker:
+        dispatch, call = self._dispatch, self._call
+        with queue_span():
+            dispatch.tell(self._event)
+            worker = self._worker = dispatch.workers.get(await call.granted(self._queue_timeout))
+        if worker is None:
+            raise gone_before_error(call)
+        return worker

@@ -1,17 +1,26 @@
 """One correlation id for each cell: which it is, and how the code that runs under it finds it."""
 
-import logging
 import os
 import random
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from snakepit_nb.errors import UsageError
 from snakepit_nb.identifiers import CallId, CorrelationId, correlation_id_from, is_correlation_id
 
-_current: ContextVar[CorrelationId | None] = ContextVar("snakepit_correlation_id", default=None)
+
+class Label(NamedTuple):
+    """What the running code belongs to, for its log records."""
+
+    correlation_id: CorrelationId
+    worker_id: str = ""
+    session_id: str = ""
+
+
+_current: ContextVar[Label | None] = ContextVar("snakepit_label", default=None)
 
 # Ids need not be secret, only different; asking the system for each would cost more than a call's
 # other bookkeeping, because it lets go of the interpreter's lock.
@@ -42,7 +51,8 @@ def checked_correlation_id(text: str) -> CorrelationId:
 
 def current_correlation_id() -> CorrelationId | None:
     """Returns the id that the running code belongs to, in a worker or under `correlation`."""
-    return _current.get()
+    label = _current.get()
+    return None if label is None else label.correlation_id
 
 
 @contextmanager
@@ -53,7 +63,7 @@ def correlation(text: str | None = None) -> Iterator[CorrelationId]:
         UsageError: the text cannot be an id.
     """
     chosen = new_correlation_id() if text is None else checked_correlation_id(text)
-    token = belong_to(chosen)
+    token = belong_to(Label(chosen))
     try:
         yield chosen
     finally:
@@ -61,7 +71,7 @@ def correlation(text: str | None = None) -> Iterator[CorrelationId]:
 
 
 belong_to = _current.set
-"""Makes the code that runs on belong to an id; returns what `belong_no_more` takes to end that."""
+"""Makes the code that runs on belong to a label; returns what `belong_no_more` ends that with."""
 belong_no_more = _current.reset
 
 
@@ -76,7 +86,7 @@ class RequestCorrelation:
 
     def choose(self) -> CorrelationId:
         """Returns a call's id: the surrounding one, else the request's, else a new one."""
-        surrounding = _current.get()
+        surrounding = current_correlation_id()
         if surrounding is not None:
             return surrounding
         key = self.request_key()
@@ -88,17 +98,21 @@ class RequestCorrelation:
                 self._ids.popitem(last=False)
         return self._ids[key]
 
+    def known(self) -> CorrelationId | None:
+        """Returns the id of the running request, if it has one already."""
+        if not self._ids:
+            return None
+        key = self.request_key()
+        return None if key is None else self._ids.get(key)
+
 
 requests = RequestCorrelation()
 
 
-def label_log_records() -> None:
-    """Lets every log record of this process carry `correlation_id`, empty outside of calls."""
-    make_record = logging.getLogRecordFactory()
-
-    def labelled(*args: object, **kwargs: object) -> logging.LogRecord:
-        record = make_record(*args, **kwargs)
-        record.correlation_id = _current.get() or ""
-        return record
-
-    logging.setLogRecordFactory(labelled)
+def current_label() -> Label | None:
+    """Returns what the running code belongs to: a call, else a request that has made one."""
+    label = _current.get()
+    if label is not None:
+        return label
+    known = requests.known()
+    return None if known is None else Label(known)

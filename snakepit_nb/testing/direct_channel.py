@@ -12,6 +12,7 @@ from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.launch.launcher import WorkerProcess
+from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.cell_messages import (
     read_cell,
@@ -130,12 +131,13 @@ class DirectChannel:
         self._worker.check_alive()
         await self._worker.wait_stopped(call_id)
 
-    async def loads(self) -> AsyncGenerator[int]:
-        """Yields how many calls the worker itself says it holds."""
+    async def observe(self, *, each_load: bool) -> AsyncGenerator[Observation]:
+        """Yields the load; spans and log lines are seen in this process anyway."""
         load = -1
         while True:
             load = await self._worker.wait_load(load)
-            yield load
+            if each_load:
+                yield Observation(load=load)
 
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session, after what it runs now."""

@@ -14,7 +14,8 @@ import anyio
 
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.settings import Profile
-from snakepit_nb.telemetry.correlation import label_log_records
+from snakepit_nb.telemetry.logs import label_log_records
+from snakepit_nb.telemetry.tracing import tracing
 from snakepit_nb.wire.handshake import (
     Announcement,
     Introduction,
@@ -26,6 +27,7 @@ from snakepit_nb.wire.private_directory import verify_private_directory
 from .cell_service import CellService
 from .grpc_server import open_server
 from .main_thread import MainThread
+from .observed import Observed
 from .parent_watch import watch_parent
 from .runner import Runner
 from .threads import Threads
@@ -43,7 +45,9 @@ def main() -> None:
     # Threads keep it blocked; the main thread takes interrupts once it serves.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     faulthandler.enable()
-    label_log_records()
+    observed = Observed()
+    label_log_records(observed.add_log)
+    tracing.send_to(observed.add_span)
     try:
         introduction = read_introduction(_read_line(0))
         parent = _keep_stdin_to_ourselves()
@@ -52,16 +56,18 @@ def main() -> None:
         host = ToolHost(map(load_adapter, introduction.adapters), introduction.profile)
     except SnakepitError as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    _serve(introduction, host, announce=announce, parent=parent)
+    _serve(introduction, host, observed, announce=announce, parent=parent)
 
 
-def _serve(introduction: Introduction, host: ToolHost, *, announce: int, parent: int) -> None:
+def _serve(
+    introduction: Introduction, host: ToolHost, observed: Observed, *, announce: int, parent: int
+) -> None:
     threads = introduction.threads if introduction.profile is Profile.THREAD else None
     runner = MainThread() if threads is None else Threads(threads)
     stopped = threading.Event()
     serving = threading.Thread(
         target=anyio.run,
-        args=(partial(_serve_grpc, introduction, host, runner, announce, stopped),),
+        args=(partial(_serve_grpc, introduction, host, runner, observed, announce, stopped),),
         name="grpc",
         daemon=True,
     )
@@ -77,11 +83,13 @@ async def _serve_grpc(
     introduction: Introduction,
     host: ToolHost,
     runner: Runner,
+    observed: Observed,
     announce: int,
     stopped: threading.Event,
 ) -> None:
     runner.attach()
-    cells = CellService(runner)
+    observed.attach(runner.call_serving)
+    cells = CellService(runner, observed)
     async with open_server(
         socket_path=introduction.socket_path,
         token=introduction.token,

@@ -2,46 +2,57 @@
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeAlias
+from typing import Any
 
 import anyio
-import grpc.aio
+from opentelemetry.trace import Span
 
 from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
 from snakepit_nb.identifiers import CallId, SessionId
+from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.telemetry.tracing import mark_failed
 from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
+from snakepit_nb.wire.observation_messages import write_observation
 
 from .context import CallContext, serving
+from .headers import Headers, ServicerContext, code_span, surroundings
+from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner, Running
-from .tool_service import correlation_header
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
 OUTBOX_CHARACTERS = 4 * 1024 * 1024
 LONGEST_TEXT = 512 * 1024  # characters in one message
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run time
-
 
 class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
     """Runs cells on the threads of their sessions. IPython is imported by the first one."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, observed: Observed) -> None:
         self._runner = runner
+        self._observed = observed
         self._making_host = threading.Lock()
         self._host: Any = None
 
     async def RunCell(  # type: ignore[override]  # it writes
-        self, request: cells.CellStart, context: Context
+        self, request: cells.CellStart, context: ServicerContext
     ) -> None:
         """Runs one cell and sends what it shows, then its reply."""
-        cell = read_cell(request, correlation_header(context))
+        headers = Headers(context)
+        cell = read_cell(request, headers.correlation_id)
+        with headers.worker_span("worker", cell.correlation_id):
+            await context.write(write_reply(await self._run(request, cell, context)))
+
+    async def _run(
+        self, request: cells.CellStart, cell: CellCall, context: ServicerContext
+    ) -> CellReply:
         outbox: Outbox[CellEvent] = Outbox(
             self._runner.call_serving,
             limit=OUTBOX_CHARACTERS,
@@ -50,7 +61,8 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         serves = CallContext(
             call_id=cell.call_id, correlation_id=cell.correlation_id, session_id=cell.session_id
         )
-        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves)
+        code = code_span("cell", surroundings())
+        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves, code)
         async with self._runner.running(
             cell.call_id,
             work,
@@ -62,30 +74,38 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
                 await _send_events(outbox, context)
             finally:
                 outbox.close()  # where the reader is gone, nobody shall wait for room
-        await context.write(write_reply(_reply_of(cell, running)))
+        return _reply_of(cell, running)
 
     async def Interrupt(
-        self, request: cells.InterruptRequest, _: Context
+        self, request: cells.InterruptRequest, _: ServicerContext
     ) -> cells.InterruptResponse:
         """Interrupts a cell; it still replies."""
         self._runner.interrupt(CallId(request.call_id))
         return cells.InterruptResponse()
 
     async def WaitStopped(
-        self, request: cells.WaitStoppedRequest, _: Context
+        self, request: cells.WaitStoppedRequest, _: ServicerContext
     ) -> cells.WaitStoppedResponse:
         """Answers when the worker does not run the given call any more."""
         await self._runner.wait_ended(CallId(request.call_id))
         return cells.WaitStoppedResponse()
 
     async def Observe(  # type: ignore[override]  # it writes
-        self, _: cells.ObserveRequest, context: Context
+        self, request: cells.ObserveRequest, context: ServicerContext
     ) -> None:
-        """Tells how many calls the worker holds, at each change."""
-        load = -1
-        while True:
-            load = await self._runner.wait_load(load)
-            await context.write(cells.Observation(load=load))
+        """Sends what the worker has seen of its calls and, if asked, its load at each change."""
+        writing = anyio.Lock()
+
+        async def tell(observation: Observation) -> None:
+            async with writing:
+                await context.write(write_observation(observation))
+
+        async with anyio.create_task_group() as tasks:
+            if request.each_load:
+                tasks.start_soon(self._tell_loads, tell)
+            while True:
+                await self._observed.filled()
+                await tell(self._observed.take(self._runner.load))
 
     async def forget(self, session_id: SessionId) -> bool:
         """Lets a session's variables go, once nothing runs; tells whether there were any."""
@@ -100,20 +120,29 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         await self._runner.end_session(session_id)
         return freed
 
+    async def _tell_loads(self, tell: Callable[[Observation], Awaitable[None]]) -> None:
+        load = -1
+        while True:
+            load = await self._runner.wait_load(load)
+            await tell(Observation(load=load))
+
     async def _run_here(
         self,
         cell: CellCall,
         inputs: Callable[[], dict[str, object]],
         outbox: Outbox[CellEvent],
         serves: CallContext,
+        code: AbstractContextManager[Span],
     ) -> CellReply:
         """Runs a cell on its thread."""
 
         def put(event: CellEvent) -> None:
             outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
 
-        with serving(serves):
+        with serving(serves), code as span:
             reply: CellReply = await self._cell_host().run(cell, inputs, put)
+            if reply.error is not None:
+                mark_failed(span, reply.error.name, reply.error.value)
             return reply
 
     def _cell_host(self) -> Any:  # noqa: ANN401 (its class brings IPython)
@@ -147,7 +176,7 @@ def _cell_error(error: BaseException) -> CellError:
     )
 
 
-async def _send_events(outbox: Outbox[CellEvent], context: Context) -> None:
+async def _send_events(outbox: Outbox[CellEvent], context: ServicerContext) -> None:
     """Sends what the cell shows until the outbox is closed, which the cell's end does."""
     while await outbox.wait_filled():
         with anyio.move_on_after(COALESCE_SECONDS):

@@ -5,7 +5,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
-from snakepit_nb.telemetry.correlation import belong_no_more, belong_to
+from snakepit_nb.telemetry.correlation import Label, belong_no_more, belong_to
 
 
 class Cancellation:
@@ -52,15 +52,16 @@ def current_call() -> CallContext:
 class serving:  # noqa: N801 (used as a function; a generator would cost each call more)
     """Makes the code within the `with` belong to a call."""
 
-    __slots__ = ("_context", "_correlated", "_token")
+    __slots__ = ("_context", "_label", "_token")
 
     def __init__(self, context: CallContext) -> None:
         self._context = context
 
     def __enter__(self) -> None:
         self._token = _current.set(self._context)
-        self._correlated = belong_to(self._context.correlation_id)
+        context = self._context
+        self._label = belong_to(Label(context.correlation_id, "", context.session_id or ""))
 
     def __exit__(self, *_: object) -> None:
         _current.reset(self._token)
-        belong_no_more(self._correlated)
+        belong_no_more(self._label)

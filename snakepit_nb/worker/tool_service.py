@@ -4,15 +4,14 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import count
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import grpc
-import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
-from snakepit_nb.identifiers import CORRELATION_HEADER, SessionId
+from snakepit_nb.identifiers import SessionId
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -21,6 +20,7 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
+from .headers import Headers, ServicerContext, code_span, surroundings
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
 from .tool_host import ToolHost
@@ -28,7 +28,6 @@ from .tool_host import ToolHost
 CHUNKS_AHEAD = 64  # how far a tool may run ahead of who reads its stream
 
 T = TypeVar("T")
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run time
 
 
 class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
@@ -44,14 +43,14 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         self._runner = runner
         self._forget_session = forget_session
 
-    async def Ping(self, request: bridge.PingRequest, _: Context) -> bridge.PingResponse:
+    async def Ping(self, request: bridge.PingRequest, _: ServicerContext) -> bridge.PingResponse:
         """Answers, and so tells that the serving thread is alive."""
         now = Timestamp()
         now.GetCurrentTime()
         return bridge.PingResponse(message=request.message, server_time=now)
 
     async def InitializeSession(
-        self, _request: bridge.InitializeSessionRequest, _: Context
+        self, _request: bridge.InitializeSessionRequest, _: ServicerContext
     ) -> bridge.InitializeSessionResponse:
         """Tells what tools there are."""
         return bridge.InitializeSessionResponse(
@@ -60,55 +59,59 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         )
 
     async def CleanupSession(
-        self, request: bridge.CleanupSessionRequest, _: Context
+        self, request: bridge.CleanupSessionRequest, _: ServicerContext
     ) -> bridge.CleanupSessionResponse:
         """Frees a session's variables once nothing runs."""
         freed = await self._forget_session(SessionId(request.session_id))
         return bridge.CleanupSessionResponse(success=True, resources_cleaned=int(freed))
 
     async def ExecuteTool(
-        self, request: bridge.ExecuteToolRequest, context: Context
+        self, request: bridge.ExecuteToolRequest, context: ServicerContext
     ) -> bridge.ExecuteToolResponse:
         """Runs a tool. What it raises is told in the response, not as a status."""
+        headers = Headers(context)
         try:
-            call = read_call(request, correlation_header(context))
-            begun = time.monotonic()
-            work = partial(self._host.call, call.tool_name, call.parameters)
-            value = await self._run(_context_of(call), work, self._where(call))
-            result = ToolResult(value=value, seconds=time.monotonic() - begun)
-            return write_result(call.tool_name, result)
+            call = read_call(request, headers.correlation_id)
+            with headers.worker_span("worker", call.correlation_id):
+                begun = time.monotonic()
+                work = partial(self._host.call, call.tool_name, call.parameters)
+                value = await self._run(call, _context_of(call), work)
+                result = ToolResult(value=value, seconds=time.monotonic() - begun)
+                return write_result(call.tool_name, result)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
             )
 
     async def ExecuteStreamingTool(  # type: ignore[override]
-        self, request: bridge.ExecuteToolRequest, context: Context
+        self, request: bridge.ExecuteToolRequest, context: ServicerContext
     ) -> None:
         """Runs a streaming tool, never far ahead of its reader. What it raises ends the stream."""
         try:
-            call = read_call(request, correlation_header(context))
-            await self._stream(call, context)
+            headers = Headers(context)
+            call = read_call(request, headers.correlation_id)
+            with headers.worker_span("worker", call.correlation_id):
+                await self._stream(call, context)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             await context.abort(grpc.StatusCode.INTERNAL, _failure(error, request.tool_name))
 
-    async def _stream(self, call: ToolCall, context: Context) -> None:
+    async def _stream(self, call: ToolCall, context: ServicerContext) -> None:
         outbox: Outbox[Any] = Outbox(
             self._runner.call_serving,
             limit=CHUNKS_AHEAD,
             shield=self._runner.uninterrupted,
         )
-        serves, where = _context_of(call), self._where(call)
-        put = self._runner.putting(outbox, where, serves.cancellation)
+        serves = _context_of(call)
+        put = self._runner.putting(outbox, self._where(call), serves.cancellation)
         failure: Exception | None = None
         numbers = count(1)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_send_chunks, call.tool_name, outbox, context, numbers)
             try:
                 work = partial(self._host.stream, call.tool_name, call.parameters, put)
-                await self._run(serves, work, where)
+                await self._run(call, serves, work)
             except Exception as error:  # noqa: BLE001 (raised once what came before it is sent)
                 failure = error
             finally:
@@ -118,13 +121,17 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         final = ToolChunk(number=next(numbers), data=None, is_final=True)
         await context.write(write_chunk(call.tool_name, final))
 
-    async def _run(self, serves: CallContext, work: Callable[[], Awaitable[T]], where: Place) -> T:
+    async def _run(
+        self, call: ToolCall, serves: CallContext, work: Callable[[], Awaitable[T]]
+    ) -> T:
+        within = surroundings()
+
         async def served() -> T:
-            with serving(serves):
+            with serving(serves), code_span(f"tool {call.tool_name}", within):
                 return await work()
 
         return await self._runner.run(
-            serves.call_id, served, where=where, cancellation=serves.cancellation
+            serves.call_id, served, where=self._where(call), cancellation=serves.cancellation
         )
 
     def _where(self, call: ToolCall) -> Place:
@@ -142,7 +149,7 @@ def _context_of(call: ToolCall) -> CallContext:
 
 
 async def _send_chunks(
-    tool_name: str, outbox: Outbox[Any], context: Context, numbers: Iterator[int]
+    tool_name: str, outbox: Outbox[Any], context: ServicerContext, numbers: Iterator[int]
 ) -> None:
     try:
         while items := await outbox.take():
@@ -151,14 +158,6 @@ async def _send_chunks(
                 await context.write(write_chunk(tool_name, chunk))
     finally:
         outbox.close()
-
-
-def correlation_header(context: Context) -> str:
-    """Returns the correlation id that the gRPC header carries, else nothing."""
-    for key, value in context.invocation_metadata() or ():
-        if key == CORRELATION_HEADER:
-            return str(value)
-    return ""
 
 
 def _failure(error: BaseException, tool_name: str) -> str:

@@ -11,9 +11,9 @@ from snakepit_nb.telemetry.correlation import (
     checked_correlation_id,
     correlation,
     current_correlation_id,
-    label_log_records,
     new_correlation_id,
 )
+from snakepit_nb.telemetry.logs import label_log_records
 
 
 def test_a_new_id_is_sp_and_24_hexadecimal_digits() -> None:

@@ -139,12 +139,17 @@ Global___Variable: _TypeAlias = Variable  # noqa: Y015
 class ObserveRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    EACH_LOAD_FIELD_NUMBER: _builtins.int
+    each_load: _builtins.bool
+    """an observation at each change of the load, and one at once"""
     def __init__(
         self,
+        *,
+        each_load: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["each_load", b"each_load"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,20 +160,152 @@ class Observation(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LOAD_FIELD_NUMBER: _builtins.int
+    SPANS_FIELD_NUMBER: _builtins.int
+    LOGS_FIELD_NUMBER: _builtins.int
+    DROPPED_FIELD_NUMBER: _builtins.int
     load: _builtins.int
     """how many calls the worker holds"""
+    dropped: _builtins.int
+    """how many spans and lines found no room since the last observation"""
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]: ...
+    @_builtins.property
+    def logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogLine]: ...
     def __init__(
         self,
         *,
         load: _builtins.int = ...,
+        spans: _abc.Iterable[Global___Span] | None = ...,
+        logs: _abc.Iterable[Global___LogLine] | None = ...,
+        dropped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["load", b"load"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "load", b"load", "logs", b"logs", "spans", b"spans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Observation: _TypeAlias = Observation  # noqa: Y015
+
+@_typing.final
+class Span(_message.Message):
+    """A span that has ended, in OpenTelemetry's sense. Times are nanoseconds since 1970."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    SPAN_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    IS_ERROR_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.bytes
+    span_id: _builtins.int
+    parent_id: _builtins.int
+    """0: it is a root"""
+    name: _builtins.str
+    kind: _builtins.str
+    """internal, client or server"""
+    begun: _builtins.int
+    ended: _builtins.int
+    attributes: _builtins.bytes
+    """JSON object"""
+    events: _builtins.bytes
+    """JSON array of [name, nanoseconds, attributes]"""
+    is_error: _builtins.bool
+    error: _builtins.str
+    @_builtins.property
+    def links(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpanLink]: ...
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.bytes = ...,
+        span_id: _builtins.int = ...,
+        parent_id: _builtins.int = ...,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        begun: _builtins.int = ...,
+        ended: _builtins.int = ...,
+        attributes: _builtins.bytes = ...,
+        events: _builtins.bytes = ...,
+        links: _abc.Iterable[Global___SpanLink] | None = ...,
+        is_error: _builtins.bool = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "begun", b"begun", "ended", b"ended", "error", b"error", "events", b"events", "is_error", b"is_error", "kind", b"kind", "links", b"links", "name", b"name", "parent_id", b"parent_id", "span_id", b"span_id", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Span: _TypeAlias = Span  # noqa: Y015
+
+@_typing.final
+class SpanLink(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    SPAN_ID_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.bytes
+    span_id: _builtins.int
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.bytes = ...,
+        span_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["span_id", b"span_id", "trace_id", b"trace_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpanLink: _TypeAlias = SpanLink  # noqa: Y015
+
+@_typing.final
+class LogLine(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AT_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    LOGGER_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    TRACEBACK_FIELD_NUMBER: _builtins.int
+    at: _builtins.int
+    """nanoseconds since 1970"""
+    level: _builtins.int
+    """as Python's logging counts"""
+    logger: _builtins.str
+    message: _builtins.str
+    correlation_id: _builtins.str
+    session_id: _builtins.str
+    traceback: _builtins.str
+    def __init__(
+        self,
+        *,
+        at: _builtins.int = ...,
+        level: _builtins.int = ...,
+        logger: _builtins.str = ...,
+        message: _builtins.str = ...,
+        correlation_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        traceback: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "correlation_id", b"correlation_id", "level", b"level", "logger", b"logger", "message", b"message", "session_id", b"session_id", "traceback", b"traceback"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogLine: _TypeAlias = LogLine  # noqa: Y015
 
 @_typing.final
 class InterruptRequest(_message.Message):

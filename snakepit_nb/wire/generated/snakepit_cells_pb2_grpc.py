@@ -83,7 +83,8 @@ class CellServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Observe(self, request, context):
-        """Tells what the worker knows of itself, at once and at each change, for as long as it is asked.
+        """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
+        come in batches, a moment after they have ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

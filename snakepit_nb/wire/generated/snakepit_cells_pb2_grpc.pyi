@@ -46,7 +46,9 @@ class CellServiceStub:
     WaitStopped: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]
     """Answers when the worker has really stopped running the given call."""
     Observe: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]
-    """Tells what the worker knows of itself, at once and at each change, for as long as it is asked."""
+    """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
+    come in batches, a moment after they have ended.
+    """
 
 @_typing.type_check_only
 class CellServiceAsyncStub(CellServiceStub):
@@ -62,7 +64,9 @@ class CellServiceAsyncStub(CellServiceStub):
     WaitStopped: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]  # type: ignore[assignment]
     """Answers when the worker has really stopped running the given call."""
     Observe: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]  # type: ignore[assignment]
-    """Tells what the worker knows of itself, at once and at each change, for as long as it is asked."""
+    """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
+    come in batches, a moment after they have ended.
+    """
 
 class CellServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -99,6 +103,8 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _snakepit_cells_pb2.ObserveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.Observation], _abc.AsyncIterator[_snakepit_cells_pb2.Observation]]:
-        """Tells what the worker knows of itself, at once and at each change, for as long as it is asked."""
+        """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
+        come in batches, a moment after they have ended.
+        """
 
 def add_CellServiceServicer_to_server(servicer: CellServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,106 @@
+"""What a worker tells of itself, to and from the messages of `snakepit.cells.v1`."""
+
+import json
+
+from snakepit_nb.observations import LogEntry, Observation, SpanEvent, SpanRecord
+
+from .generated import snakepit_cells_pb2 as cells
+
+TRACE_ID_BYTES = 16
+
+
+def write_observation(observation: Observation) -> cells.Observation:
+    """Writes an observation."""
+    return cells.Observation(
+        load=observation.load,
+        spans=[_write_span(span) for span in observation.spans],
+        logs=[_write_entry(entry) for entry in observation.logs],
+        dropped=observation.dropped,
+    )
+
+
+def read_observation(message: cells.Observation) -> Observation:
+    """Reads an observation; which worker it is from, the reader knows."""
+    return Observation(
+        load=message.load,
+        spans=tuple(_read_span(span) for span in message.spans),
+        logs=tuple(_read_entry(line) for line in message.logs),
+        dropped=message.dropped,
+    )
+
+
+def _write_span(span: SpanRecord) -> cells.Span:
+    return cells.Span(
+        trace_id=_trace_bytes(span.trace_id),
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        name=span.name,
+        kind=span.kind,
+        begun=span.begun,
+        ended=span.ended,
+        attributes=json.dumps(dict(span.attributes)).encode(),
+        events=json.dumps(
+            [(event.name, event.at, dict(event.attributes)) for event in span.events]
+        ).encode()
+        if span.events
+        else b"",
+        links=[
+            cells.SpanLink(trace_id=_trace_bytes(trace_id), span_id=span_id)
+            for trace_id, span_id in span.links
+        ],
+        is_error=span.is_error,
+        error=span.error,
+    )
+
+
+def _read_span(span: cells.Span) -> SpanRecord:
+    return SpanRecord(
+        trace_id=int.from_bytes(span.trace_id),
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        name=span.name,
+        kind=span.kind,
+        begun=span.begun,
+        ended=span.ended,
+        attributes=json.loads(span.attributes),
+        events=tuple(
+            SpanEvent(name=name, at=at, attributes=attributes)
+            for name, at, attributes in json.loads(span.events or b"[]")
+        ),
+        links=tuple((int.from_bytes(link.trace_id), link.span_id) for link in span.links),
+        is_error=span.is_error,
+        error=span.error,
+    )
+
+
+def _write_entry(entry: LogEntry) -> cells.LogLine:
+    return cells.LogLine(
+        at=entry.at,
+        level=entry.level,
+        logger=entry.logger,
+        message=_valid(entry.message),
+        correlation_id=entry.correlation_id,
+        session_id=entry.session_id,
+        traceback=_valid(entry.traceback),
+    )
+
+
+def _read_entry(line: cells.LogLine) -> LogEntry:
+    return LogEntry(
+        at=line.at,
+        level=line.level,
+        logger=line.logger,
+        message=line.message,
+        correlation_id=line.correlation_id,
+        session_id=line.session_id,
+        traceback=line.traceback,
+    )
+
+
+def _trace_bytes(trace_id: int) -> bytes:
+    return trace_id.to_bytes(TRACE_ID_BYTES)
+
+
+def _valid(text: str) -> str:
+    """Replaces lone surrogates, which users may log and protobuf does not carry."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,70 @@
+"""What a worker has seen of its calls, on its way home: bounded, and nobody waits for room."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+
+from snakepit_nb.observations import LogEntry, Observation, SpanRecord
+
+BATCH_SECONDS = 0.1
+"""How long what is seen waits for more; an observation each would cost more than a call."""
+MOST_KEPT = 5_000
+MOST_SENT = 1_000
+"""In one observation, whose message must not get too large."""
+
+T = TypeVar("T")
+
+
+class Observed:
+    """Takes spans and log lines from any thread; the serving thread's loop takes them out."""
+
+    def __init__(self) -> None:
+        self._spans: deque[SpanRecord] = deque(maxlen=MOST_KEPT)
+        self._logs: deque[LogEntry] = deque(maxlen=MOST_KEPT)
+        self._dropped = 0
+        self._filled: anyio.Event | None = None  # there is one while somebody waits for it
+        self._call_serving: Callable[[Callable[[], object]], object] | None = None
+
+    def attach(self, call_serving: Callable[[Callable[[], object]], object]) -> None:
+        """Tells how to call back on the serving thread's loop, before the first `filled`."""
+        self._call_serving = call_serving
+
+    def add_span(self, span: SpanRecord) -> None:
+        """Takes a span; the oldest makes room."""
+        self._add(self._spans, span)
+
+    def add_log(self, entry: LogEntry) -> None:
+        """Takes a line of log; the oldest makes room."""
+        self._add(self._logs, entry)
+
+    async def filled(self) -> None:
+        """Returns when there is something to take, a moment after it came."""
+        filled = self._filled = anyio.Event()  # before the look: what comes behind it sets it
+        if not self._spans and not self._logs:
+            await filled.wait()
+        self._filled = None
+        await anyio.sleep(BATCH_SECONDS)
+
+    def take(self, load: int) -> Observation:
+        """Returns what there is, the oldest first, beside how many calls the worker holds."""
+        dropped, self._dropped = self._dropped, 0
+        return Observation(
+            load=load,
+            spans=_taken(self._spans),
+            logs=_taken(self._logs),
+            dropped=dropped,
+        )
+
+    def _add(self, kept: "deque[T]", seen: T) -> None:
+        self._dropped += len(kept) == MOST_KEPT
+        kept.append(seen)
+        filled = self._filled
+        if filled is not None and self._call_serving is not None:
+            self._filled = None
+            self._call_serving(filled.set)
+
+
+def _taken(kept: "deque[T]") -> tuple[T, ...]:
+    return tuple(kept.popleft() for _ in range(min(len(kept), MOST_SENT)))

@@ -1,5 +1,6 @@
 """Values, durations and rates in few characters, on one line. No clock, no widget."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from numbers import Integral, Real
@@ -11,6 +12,10 @@ _DEEPEST = 2
 _MINUTE = 60
 _HOUR = 3600
 _FINE = 10  # below this, a digit after the point tells something
+_UNITS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+_COLOURS_AND_MOVES = r"\x1b\[[0-?]*[ -/]*[@-~]"
+_DIRECTIONS = r"\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they could turn a whole line round
+_CONTROLS = re.compile(rf"{_COLOURS_AND_MOVES}|[\x00-\x08\x0b-\x1f\x7f-\x9f{_DIRECTIONS}]")
 
 
 def short_value(value: object) -> str:
@@ -36,6 +41,36 @@ def short_seconds(seconds: float) -> str:
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+
+
+def fine_seconds(seconds: float) -> str:
+    """A duration with 3 significant digits: `42.0 µs`, `3.20 ms`, `1.20 s`, `1 min 05 s`."""
+    rounded = float(f"{max(seconds, 0.0):.3g}")  # first, or 999.6 µs were 1000 µs
+    if rounded >= _MINUTE:
+        return short_seconds(rounded)
+    number, unit = next(
+        ((rounded / size, unit) for unit, size in _UNITS if rounded >= size), (rounded / 1e-6, "µs")
+    )
+    if not number:
+        return "0 s"
+    digits = 0 if number >= _FINE**2 else 1 if number >= _FINE else 2
+    return f"{number:.{digits}f} {unit}"
+
+
+def short_percent(fraction: float) -> str:
+    """A share: `79%`, and `<1%` for what is there but small."""
+    text = f"{fraction:.0%}"
+    return "<1%" if fraction > 0 and text == "0%" else text
+
+
+def without_controls(text: str) -> str:
+    """The text without colours and other control characters but for line ends and tabs."""
+    return _CONTROLS.sub("", text)
+
+
+def plain_line(text: str, longest: int) -> str:
+    """A text from elsewhere as one line that does nothing to what stands around it."""
+    return one_line(without_controls(text), longest)
 
 
 def short_rate(count: int, seconds: float) -> str:

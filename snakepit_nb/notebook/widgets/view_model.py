@@ -9,6 +9,7 @@ from numbers import Real
 
 from snakepit_nb.calls import ToolChunk
 
+from .looks import FAILED_TONE, FAINT, MONOSPACE, TEXT
 from .short_text import one_line, short_rate, short_seconds, short_value
 
 RUNNING = "running"
@@ -72,14 +73,14 @@ def as_summary(state: StreamState) -> str:
 def as_html(state: StreamState) -> str:
     """The stream as HTML that is at home in light and dark themes and reads well without them."""
     word, _, reason = state.outcome.partition(": ")
-    tone = _TONES.get(word, _FAILED_TONE)
+    tone = _TONES.get(word, FAILED_TONE)
     rows = [_heading(state, word=word, tone=tone)]
     if reason:
-        rows.append(f'<div style="{_MONOSPACE};color:{tone}">{html.escape(reason)}</div>')
+        rows.append(f'<div style="{MONOSPACE};color:{tone}">{html.escape(reason)}</div>')
     if state.values:
         cells = "\n".join(_cell(key, value) for key, value in state.values)
         rows.append(f'<div style="{_GRID}">{cells}</div>')
-    rows.append(f'<div style="{_FAINT};font-size:.9em">{_footer(state)}</div>')
+    rows.append(f'<div style="{FAINT};font-size:.9em">{_footer(state)}</div>')
     body = "\n".join(rows)
     return f'<div style="{_FRAME};border-left:3px solid {tone}">{body}</div>'
 
@@ -118,14 +119,7 @@ _TONES = {
     DONE: "var(--jp-success-color1, #388e3c)",
     CANCELLED: "var(--jp-warn-color1, #f57c00)",
 }
-_FAILED_TONE = "var(--jp-error-color1, #d32f2f)"
-_MONOSPACE = "font-family:var(--jp-code-font-family, monospace);font-variant-numeric:tabular-nums"
-_FAINT = "opacity:.65"  # not a colour, so that it holds on every background
-_FRAME = (
-    "max-width:680px;padding:2px 0 2px 12px;line-height:1.6;"
-    "color:var(--jp-ui-font-color1, inherit);"
-    "font-family:var(--jp-ui-font-family, sans-serif);font-size:var(--jp-ui-font-size1, 13px)"
-)
+_FRAME = f"max-width:680px;padding:2px 0 2px 12px;line-height:1.6;{TEXT}"
 _GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(11em,1fr));column-gap:1.5em"
 _CELL = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 _WIDE = 16
@@ -146,17 +140,17 @@ def _bar(fraction: float, tone: str) -> str:
         '<span style="flex:1;height:6px;border-radius:3px;overflow:hidden;'
         'background:var(--jp-border-color2, rgba(128,128,128,.3))">'
         f'<span style="display:block;height:100%;width:{fraction:.1%};background:{tone}"></span>'
-        f'</span> <span style="{_MONOSPACE};min-width:4ch;text-align:right">{fraction:.0%}</span>'
+        f'</span> <span style="{MONOSPACE};min-width:4ch;text-align:right">{fraction:.0%}</span>'
     )
 
 
 def _cell(key: str, value: str) -> str:
     whole_line = ";grid-column:1/-1" if len(value) > _WIDE or not key else ""
-    label = f'<span style="{_FAINT}">{html.escape(key)}</span> ' if key else ""
+    label = f'<span style="{FAINT}">{html.escape(key)}</span> ' if key else ""
     written = html.escape(value)
     return (
         f'<span style="{_CELL}{whole_line}" title="{written}">'
-        f'{label}<span style="{_MONOSPACE}">{written}</span></span>'
+        f'{label}<span style="{MONOSPACE}">{written}</span></span>'
     )
 
 
@@ -164,5 +158,5 @@ def _footer(state: StreamState) -> str:
     facts = [_counted_chunks(state), short_seconds(state.elapsed)]
     if state.chunks > 1 and state.elapsed > 0:
         facts.append(f"{short_rate(state.chunks, state.elapsed)} chunks/s")
-    trace = f'<span style="{_MONOSPACE}">{html.escape(state.correlation_id)}</span>'
+    trace = f'<span style="{MONOSPACE}">{html.escape(state.correlation_id)}</span>'
     return " · ".join([*facts, trace])

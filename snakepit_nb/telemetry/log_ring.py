@@ -1,0 +1,105 @@
+"""The last lines of log of this kernel and of its workers, in a bounded space."""
+
+import logging
+import threading
+from collections import deque
+from dataclasses import replace
+
+from snakepit_nb.errors import UsageError, nearest
+from snakepit_nb.observations import LogEntry
+
+KEPT_ENTRIES = 10_000
+LONGEST_TEXT = 10_000
+"""Of a message or a traceback, so many characters are kept."""
+KERNEL = "kernel"
+"""What the kernel is called where workers have their ids."""
+
+
+class LogRing:
+    """Takes lines from any thread, and lets the oldest go for them."""
+
+    def __init__(self, *, kept: int = KEPT_ENTRIES) -> None:
+        self._entries: deque[LogEntry] = deque()
+        self._kept = kept
+        self._dropped = 0
+        # Reentrant: what is collected or signalled while it is held may log too.
+        self._lock = threading.RLock()
+
+    @property
+    def dropped(self) -> int:
+        """How many lines were let go, here or on their way."""
+        return self._dropped
+
+    def add(self, entry: LogEntry) -> None:
+        """Keeps a line."""
+        if len(entry.message) > LONGEST_TEXT or len(entry.traceback) > LONGEST_TEXT:
+            entry = _shortened(entry)
+        with self._lock:
+            self._entries.append(entry)
+            if len(self._entries) > self._kept:
+                self._entries.popleft()
+                self._dropped += 1
+
+    def note_dropped(self, number: int) -> None:
+        """Counts lines that a worker could not send."""
+        with self._lock:
+            self._dropped += number
+
+    def find(
+        self, wanted: str | None = None, *, level: int = 0, number: int
+    ) -> tuple[LogEntry, ...]:
+        """Returns the last `number` lines, of this level or above, by the time they were written.
+
+        Args:
+            wanted: A correlation id, a worker's id or `kernel`; None means all.
+            level: As `logging` counts them; stray output has 0.
+            number: At least 1.
+        """
+        fitting = (each for each in self._all() if each.level >= level and _is_of(each, wanted))
+        # Sorted, for workers' lines come in batches, later than the kernel's own.
+        return tuple(sorted(fitting, key=lambda each: each.at)[-number:])
+
+    def workers(self) -> tuple[str, ...]:
+        """Returns whose lines are here: workers' ids and `kernel`, the last first."""
+        return tuple(dict.fromkeys(each.worker_id or KERNEL for each in self._all()[::-1]))
+
+    def correlation_ids(self) -> tuple[str, ...]:
+        """Returns the ids that lines here have, the last first."""
+        ids = dict.fromkeys(each.correlation_id for each in self._all()[::-1])
+        return tuple(each for each in ids if each)
+
+    def _all(self) -> tuple[LogEntry, ...]:
+        with self._lock:
+            return tuple(self._entries)
+
+
+def level_number(level: str | int) -> int:
+    """Returns a level as `logging` counts them: `"warning"` is 30.
+
+    Raises:
+        UsageError: there is none of this name.
+    """
+    if isinstance(level, int):
+        return level
+    numbers = {name.lower(): number for name, number in logging.getLevelNamesMapping().items()}
+    if level.lower() not in numbers:
+        raise UsageError(f"There is no level {level!r}: {nearest(level.lower(), numbers)}")
+    return numbers[level.lower()]
+
+
+def _is_of(entry: LogEntry, wanted: str | None) -> bool:
+    return wanted is None or wanted in (entry.correlation_id, entry.worker_id or KERNEL)
+
+
+def _shortened(entry: LogEntry) -> LogEntry:
+    """Cuts a message's end, but a traceback's begin: how it ends tells most."""
+    message, traceback = entry.message, entry.traceback
+    if len(message) > LONGEST_TEXT:
+        message = f"{message[:LONGEST_TEXT]}… (of {len(message):,} characters)"
+    if len(traceback) > LONGEST_TEXT:
+        traceback = f"(of {len(traceback):,} characters) …{traceback[-LONGEST_TEXT:]}"
+    return replace(entry, message=message, traceback=traceback)
+
+
+logs = LogRing()
+"""Those of this process."""

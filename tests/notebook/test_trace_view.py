@@ -1,6 +1,5 @@
 import html
 import re
-from html.parser import HTMLParser
 
 from hypothesis import given
 
@@ -9,30 +8,9 @@ from snakepit_nb.observations import Part, SpanRecord
 
 from .any_traces import any_spans
 from .making_traces import ID, call, span, trace
+from .reading_pages import Page
 
 EVIL = "\"><img src=x onerror='1'>\x1b[31m\n<script>"
-
-
-class Page(HTMLParser):
-    """Knows which tags stand open, and what text a reader sees."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, _: object) -> None:
-        self.open.append(tag)
-        self.tags.add(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_the_text_is_a_waterfall() -> None:

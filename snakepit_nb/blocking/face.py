@@ -6,11 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from snakepit_nb.errors import PoolNotFoundError, UsageError, nearest
+from snakepit_nb.observations import LogEntry, Trace
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry import log_ring
+from snakepit_nb.telemetry.traces import traces
 
 from .handle import Pool
 from .options import defaults, pool_settings, set_defaults
+
+SECONDS_FOR_SPANS = 1.0
+"""Workers' spans come home in batches; so long a trace waits for those that are missing."""
+
+LIKELIEST = 12
+"""Among so many of the last ids, the nearest to a wrong one is looked for."""
 
 _pools: dict[str, Pool] = {}
 _in_use: list[str] = []  # the name that `use` was given last, if it was given any
@@ -154,6 +163,58 @@ def stop_all(*, now: bool = False) -> None:
     """Stops every pool of this process."""
     for found in _pools.values():
         found.stop(now=now)
+
+
+def trace(wanted: str = "last") -> Trace:
+    """Returns the spans of a correlation id or trace id, or those that began last.
+
+    Raises:
+        UsageError: there is none such.
+    """
+    found = traces.find_whole(wanted, timeout=SECONDS_FOR_SPANS)
+    if found is not None:
+        return found
+    last = traces.find()
+    if last is None:
+        raise UsageError("There is no trace yet: call a tool, or run a cell in a worker.")
+    ids = [last.correlation_id, *log_ring.logs.correlation_ids()]
+    raise UsageError(f"There is no trace {wanted!r}: {_nearest(wanted, ids)}")
+
+
+def logs(
+    wanted: str | None = None, *, level: str | int = 0, number: int = 50
+) -> tuple[LogEntry, ...]:
+    """Returns the last lines of log of kernel and workers, oldest first.
+
+    Args:
+        wanted: A correlation id, a worker's id or `kernel`; None means all.
+        level: From which on, such as `"warning"`; stray output of workers has level 0.
+        number: How many at most.
+
+    Raises:
+        UsageError: there is no such id or level, or the number is below 1.
+    """
+    if number < 1:
+        raise UsageError(f"logs: give a number above 0, not {number}.")
+    found = log_ring.logs.find(wanted, level=log_ring.level_number(level), number=number)
+    if not found and wanted is not None:
+        _check_may_have_logs(wanted)
+    return found
+
+
+def _check_may_have_logs(wanted: str) -> None:
+    """Refuses what nobody has heard of; others may just have been silent."""
+    ring = log_ring.logs
+    workers = [worker.worker_id for found in pools() for worker in found.status().workers]
+    known = [log_ring.KERNEL, *workers, *ring.workers(), *ring.correlation_ids()]
+    if wanted not in known and traces.find(wanted) is None:
+        raise UsageError(f"There are no logs of {wanted!r}: {_nearest(wanted, known)}")
+
+
+def _nearest(wanted: str, known: Sequence[str]) -> str:
+    """Names the ids that begin as the word does, else the nearest to it."""
+    begins = [name for name in known if name.startswith(wanted)]
+    return nearest(wanted, dict.fromkeys(begins or known[:LIKELIEST]))
 
 
 def _size(found: Pool) -> int:

@@ -54,6 +54,12 @@ def test_what_a_call_spends_neither_waiting_nor_sent_is_the_pools() -> None:
     assert shares(waterfall(trace([whole, rpc]))) == {Where.WAY: 80, Where.POOL: 20}
 
 
+def test_calls_of_which_a_worker_told_nothing_are_counted() -> None:
+    silent = [each for each in call("lost", None, 0) if not each.worker_id]
+
+    assert waterfall(trace([*silent, *call("embed", None, 20)])).untold == 1
+
+
 def test_without_a_cell_the_time_is_from_the_first_begin_to_the_last_end() -> None:
     shown = waterfall(trace([*call("a", None, 0, code=5), *call("b", None, 90, code=5)]))
 

@@ -57,6 +57,12 @@ def test_the_html_tells_what_the_text_tells() -> None:
         assert words in page.text
 
 
+def test_a_silent_worker_is_not_taken_for_a_long_way() -> None:
+    silent = [each for each in call("lost", None, 0) if not each.worker_id]
+
+    assert "Of 1 call the worker told nothing: all of it" in repr(TraceView(trace(silent)))
+
+
 def test_the_html_has_only_what_an_untrusted_notebook_keeps() -> None:
     page = TraceView(trace(call("embed", None, 0)))._repr_html_()
 

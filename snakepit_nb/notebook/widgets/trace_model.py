@@ -61,6 +61,8 @@ class Waterfall:
     more_rows: int
     more_failed: int
     """How many rows are left out, and how many of those failed."""
+    untold: int
+    """Of how many calls the worker has told nothing, so that its part counts as on the way."""
     dropped: int
     """How many spans were not kept."""
 
@@ -102,6 +104,7 @@ def waterfall(trace: Trace) -> Waterfall:
         rows=tuple(rows[:MOST_ROWS]),
         more_rows=len(rows[MOST_ROWS:]),
         more_failed=sum(row.is_failed for row in rows[MOST_ROWS:]),
+        untold=sum(node.span.part is Part.RPC and not node.children for node in nodes),
         dropped=trace.dropped,
     )
 

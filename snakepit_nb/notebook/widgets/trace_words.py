@@ -32,6 +32,9 @@ def notes(shown: Waterfall) -> Iterator[str]:
     if shown.more_rows:
         failed = f", {shown.more_failed:,} of them failed" if shown.more_failed else ""
         yield f"… and {shown.more_rows:,} more rows{failed}"
+    if shown.untold:
+        calls = f"{shown.untold:,} call{'' if shown.untold == 1 else 's'}"
+        yield f"Of {calls} the worker told nothing: all of it counts as on the way."
     if shown.dropped:
         yield f"{shown.dropped:,} more spans were not kept; of those, this knows nothing."
     yield f"{shown.accounted:.1%} of the time lies within spans of calls · trace {shown.trace_id}"

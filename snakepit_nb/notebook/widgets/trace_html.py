@@ -19,7 +19,7 @@ _COLOURS = {  # red, green and blue; seen on white and on black
     Where.WORKER: "38,166,154",
     Where.CODE: "30,136,229",
 }
-_PALE = "rgba(128,128,128,0.2)"
+_PALE = "rgba(128,128,128,0.3)"
 _FAILED = ";border-bottom:2px solid #e53935"
 _FRAME = f"max-width:960px;line-height:1.5;text-align:left;{TEXT}"
 _TABLE = "width:100%;table-layout:auto;border-collapse:collapse;margin:6px 0"

@@ -24,8 +24,17 @@ class Part(StrEnum):
     """The user's code, a tool's or a cell's; in the worker."""
 
 
+DEFAULT_POOL = "default"
+
 PART_KEY = "snakepit.part"
 CORRELATION_ATTRIBUTE = "snakepit.correlation_id"
+LOST_ATTRIBUTE = "snakepit.worker_lost"
+"""On the way to a worker that was gone: it tells nothing of the call any more."""
+
+
+def worker_name(pool: str, worker_id: str) -> str:
+    """Names a worker where those of several pools are shown together: `w0`, or `pool/w0`."""
+    return worker_id if pool == DEFAULT_POOL else f"{pool}/{worker_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +68,13 @@ class SpanRecord:
     error: str = ""
     """What went wrong, in a line."""
     worker_id: str = ""
-    """Where it was; empty for the kernel."""
+    """Where it was, as `worker_name` tells it; empty for the kernel."""
 
     @property
     def part(self) -> Part | None:
         """Which part of a call's way it covers; None for a span that user code has made."""
         part = self.attributes.get(PART_KEY)
-        return None if part is None else Part(str(part))
+        return Part(part) if part in list(Part) else None
 
     @property
     def seconds(self) -> float:

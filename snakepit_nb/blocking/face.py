@@ -10,6 +10,7 @@ from snakepit_nb.observations import LogEntry, Trace
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry import log_ring
+from snakepit_nb.telemetry.json_lines import JsonLines
 from snakepit_nb.telemetry.traces import traces
 
 from .handle import Pool
@@ -174,10 +175,9 @@ def trace(wanted: str = "last") -> Trace:
     found = traces.find_whole(wanted, timeout=SECONDS_FOR_SPANS)
     if found is not None:
         return found
-    last = traces.find()
-    if last is None:
+    ids = traces.correlation_ids()
+    if not ids:
         raise UsageError("There is no trace yet: call a tool, or run a cell in a worker.")
-    ids = [last.correlation_id, *log_ring.logs.correlation_ids()]
     raise UsageError(f"There is no trace {wanted!r}: {_nearest(wanted, ids)}")
 
 
@@ -200,6 +200,15 @@ def logs(
     if not found and wanted is not None:
         _check_may_have_logs(wanted)
     return found
+
+
+def log_to(path: str | None) -> None:
+    """Appends each line of log from now on to a file, as JSON; None ends that.
+
+    Raises:
+        UsageError: the file cannot be opened.
+    """
+    log_ring.logs.write_to(None if path is None else JsonLines(path))
 
 
 def _check_may_have_logs(wanted: str) -> None:

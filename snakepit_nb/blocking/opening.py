@@ -23,7 +23,7 @@ async def open_process_pool(settings: PoolSettings) -> AsyncIterator[Pool]:
             message_bytes=settings.message_bytes,
         )
 
-    receive()
+    receive(settings.environment)
     async with (
         open_subprocess_launcher() as launcher,
         open_pool(settings, launcher, connect) as pool,

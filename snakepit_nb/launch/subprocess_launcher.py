@@ -11,6 +11,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from snakepit_nb.errors import WorkerError, WorkerStartError
+from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.wire.handshake import Introduction
 
 from .ends import Ends, open_ends
@@ -143,11 +144,13 @@ class SubprocessLauncher:
 
     def _introduction(self, spec: LaunchSpec, directory: Path) -> Introduction:
         self._launched += 1
+        token = secrets.token_urlsafe(32)
+        redaction.hide(token)
         return Introduction(
             worker_id=spec.worker_id,
             pool=spec.pool,
             socket_path=str(socket_path(directory, self._launched)),
-            token=secrets.token_urlsafe(32),
+            token=token,
             nonce=secrets.token_urlsafe(16),
             adapters=spec.adapters,
             sys_path=spec.sys_path,

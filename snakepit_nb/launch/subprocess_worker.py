@@ -3,10 +3,12 @@
 import os
 import socket
 from contextlib import suppress
+from functools import partial
 
 import anyio
 
 from snakepit_nb.errors import WorkerError
+from snakepit_nb.telemetry.log_ring import keep_stray_line
 from snakepit_nb.wire.handshake import Announcement, Introduction
 
 from .descriptors import receive, send_all
@@ -29,7 +31,7 @@ class SubprocessWorker:
         self._guardian = guardian
         self._stdin = ends.stdin
         self._output = ends.output
-        self._tail = OutputTail()
+        self._tail = OutputTail(partial(keep_stray_line, introduction.pool, introduction.worker_id))
         self._announcement: Announcement | None = None
         self._output_ended = anyio.Event()
         self._finished = anyio.Event()

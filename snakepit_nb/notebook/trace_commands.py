@@ -28,6 +28,9 @@ def trace_commands() -> dict[str, Subcommand]:
     logs.add_argument(
         "-n", dest="number", type=int, default=50, metavar="N", help="how many lines; 50"
     )
+    logs.add_argument(
+        "--to", metavar="FILE|off", help="append each line from now on to a file, as JSON"
+    )
 
     return {
         "trace": Subcommand(parser=trace, run=_trace),
@@ -40,5 +43,8 @@ def _trace(found: argparse.Namespace, _: Surroundings) -> object:
 
 
 def _logs(found: argparse.Namespace, _: Surroundings) -> object:
+    if found.to is not None:
+        face.log_to(None if found.to == "off" else found.to)
+        return None
     entries = face.logs(found.id, level=found.level, number=found.number)
     return LogsView(entries, wanted=found.id, dropped=log_ring.logs.dropped)

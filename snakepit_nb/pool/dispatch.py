@@ -209,7 +209,7 @@ class Dispatch:
             async with aclosing(worker.channel.observe(each_load=is_hybrid)) as observations:
                 async for observation in observations:
                     if self.settings.telemetry:
-                        take_in(observation, worker.worker_id, self.settings.environment)
+                        take_in(observation, worker.name, self.settings.environment)
                     if is_hybrid:
                         self._note_load(worker, observation.load)
 

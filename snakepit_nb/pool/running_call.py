@@ -51,7 +51,7 @@ class RunningCall:
         call = self.call
         try:
             with anyio.move_on_after(None if call.is_cell else call.seconds_left) as call.scope:
-                with RpcSpan(call, self.worker.worker_id):
+                with RpcSpan(call, self.worker.name):
                     return await work()
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):

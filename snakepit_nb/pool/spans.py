@@ -7,8 +7,8 @@ from typing import cast
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from snakepit_nb.identifiers import WorkerId
-from snakepit_nb.observations import CORRELATION_ATTRIBUTE, Part
+from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.observations import CORRELATION_ATTRIBUTE, LOST_ATTRIBUTE, Part
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import Label, belong_no_more, belong_to
 from snakepit_nb.telemetry.tracing import NO_SPAN, CurrentSpan, child_span, mark_failed
@@ -45,16 +45,16 @@ class CallSpan:
 class RpcSpan:
     """Covers what goes to a call's worker and comes back."""
 
-    __slots__ = ("_call", "_label", "_made", "_span", "_worker_id")
+    __slots__ = ("_call", "_label", "_made", "_span", "_worker")
 
-    def __init__(self, call: PendingCall, worker_id: WorkerId) -> None:
+    def __init__(self, call: PendingCall, worker: str) -> None:
         self._call = call
-        self._worker_id = worker_id
+        self._worker = worker
 
     def __enter__(self) -> None:
-        call, worker_id = self._call, self._worker_id
-        self._label = belong_to(Label(call.correlation_id, worker_id, call.session_id or ""))
-        self._made = child_span(Part.RPC, "rpc", {"snakepit.worker_id": worker_id})
+        call, worker = self._call, self._worker
+        self._label = belong_to(Label(call.correlation_id, worker, call.session_id or ""))
+        self._made = child_span(Part.RPC, "rpc", {"snakepit.worker_id": worker})
         self._span = self._made.__enter__()
 
     def __exit__(
@@ -63,6 +63,8 @@ class RpcSpan:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
+        if isinstance(error, WorkerCrashedError):
+            self._span.set_attribute(LOST_ATTRIBUTE, value=True)
         if self._call.chunks:
             self._span.set_attribute("snakepit.chunks", self._call.chunks)
         self._made.__exit__(kind, error, frames)

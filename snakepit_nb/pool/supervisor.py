@@ -7,8 +7,8 @@ import anyio
 
 from snakepit_nb.calls import ToolSpec
 from snakepit_nb.channel.channel import WorkerChannel
-from snakepit_nb.identifiers import WorkerId
 from snakepit_nb.launch.launcher import Launcher, LaunchSpec, WorkerExit, WorkerProcess
+from snakepit_nb.observations import worker_name
 
 Connect = Callable[[WorkerProcess], AbstractAsyncContextManager[WorkerChannel]]
 
@@ -18,12 +18,14 @@ class LiveWorker:
 
     def __init__(
         self,
-        worker_id: WorkerId,
+        spec: LaunchSpec,
         process: WorkerProcess,
         channel: WorkerChannel,
         tools: tuple[ToolSpec, ...],
     ) -> None:
-        self.worker_id = worker_id
+        self.worker_id = spec.worker_id
+        self.name = worker_name(spec.pool, spec.worker_id)
+        """What it is called where the workers of several pools are shown."""
         self.process = process
         self.channel = channel
         self.tools = tools
@@ -83,7 +85,7 @@ async def open_worker(
         process = await launcher.launch(spec)
     try:
         async with connect(process) as channel:
-            yield LiveWorker(spec.worker_id, process, channel, await channel.tools())
+            yield LiveWorker(spec, process, channel, await channel.tools())
     finally:
         with anyio.CancelScope(shield=True):
             await process.kill()

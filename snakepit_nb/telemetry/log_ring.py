@@ -2,15 +2,23 @@
 
 import logging
 import threading
+import time
 from collections import deque
 from dataclasses import replace
 
 from snakepit_nb.errors import UsageError, nearest
-from snakepit_nb.observations import LogEntry
+from snakepit_nb.observations import LogEntry, worker_name
+
+from .json_lines import JsonLines
+from .redaction import redaction
+
+log = logging.getLogger(__name__)
 
 KEPT_ENTRIES = 10_000
 LONGEST_TEXT = 10_000
 """Of a message or a traceback, so many characters are kept."""
+STRAY = "stderr"
+"""The logger of what was written without one."""
 KERNEL = "kernel"
 """What the kernel is called where workers have their ids."""
 
@@ -22,6 +30,7 @@ class LogRing:
         self._entries: deque[LogEntry] = deque()
         self._kept = kept
         self._dropped = 0
+        self._file: JsonLines | None = None
         # Reentrant: what is collected or signalled while it is held may log too.
         self._lock = threading.RLock()
 
@@ -31,7 +40,8 @@ class LogRing:
         return self._dropped
 
     def add(self, entry: LogEntry) -> None:
-        """Keeps a line."""
+        """Keeps a line, without the secrets in it."""
+        entry = _redacted(entry)
         if len(entry.message) > LONGEST_TEXT or len(entry.traceback) > LONGEST_TEXT:
             entry = _shortened(entry)
         with self._lock:
@@ -39,6 +49,15 @@ class LogRing:
             if len(self._entries) > self._kept:
                 self._entries.popleft()
                 self._dropped += 1
+            if self._file is not None:
+                self._write(self._file, entry)
+
+    def write_to(self, file: JsonLines | None) -> None:
+        """Lets a file have each line from now on, or none any more."""
+        with self._lock:
+            before, self._file = self._file, file
+        if before is not None:
+            before.close()
 
     def note_dropped(self, number: int) -> None:
         """Counts lines that a worker could not send."""
@@ -68,6 +87,13 @@ class LogRing:
         ids = dict.fromkeys(each.correlation_id for each in self._all()[::-1])
         return tuple(each for each in ids if each)
 
+    def _write(self, file: JsonLines, entry: LogEntry) -> None:
+        try:
+            file.write(entry)
+        except OSError:
+            self._file = None
+            log.warning("the log is not written to its file any more", exc_info=True)
+
     def _all(self) -> tuple[LogEntry, ...]:
         with self._lock:
             return tuple(self._entries)
@@ -88,7 +114,15 @@ def level_number(level: str | int) -> int:
 
 
 def _is_of(entry: LogEntry, wanted: str | None) -> bool:
-    return wanted is None or wanted in (entry.correlation_id, entry.worker_id or KERNEL)
+    worker = entry.worker_id or KERNEL
+    return wanted is None or wanted in (entry.correlation_id, worker, worker.rpartition("/")[2])
+
+
+def _redacted(entry: LogEntry) -> LogEntry:
+    message, traceback = redaction.redacted(entry.message), redaction.redacted(entry.traceback)
+    if message is entry.message and traceback is entry.traceback:
+        return entry
+    return replace(entry, message=message, traceback=traceback)
 
 
 def _shortened(entry: LogEntry) -> LogEntry:
@@ -103,3 +137,10 @@ def _shortened(entry: LogEntry) -> LogEntry:
 
 logs = LogRing()
 """Those of this process."""
+
+
+def keep_stray_line(pool: str, worker_id: str, line: str) -> None:
+    """Keeps what a worker wrote outside of cells, by itself or through C code."""
+    if line.strip():
+        worker = worker_name(pool, worker_id)
+        logs.add(LogEntry(at=time.time_ns(), level=0, logger=STRAY, message=line, worker_id=worker))

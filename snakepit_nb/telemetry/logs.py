@@ -15,8 +15,6 @@ from .correlation import current_label
 
 Sink = Callable[[LogEntry], object]
 
-_NOWHERE = ("", "", "")
-
 
 class _Labelling:
     """The factory in place of the one that was there before."""
@@ -25,10 +23,14 @@ class _Labelling:
         self._make_record = make_record
         self._busy = threading.local()
         self.sink: Sink | None = None
+        self.worker_id = ""
 
     def __call__(self, *args: object, **kwargs: object) -> logging.LogRecord:
         record = self._make_record(*args, **kwargs)
-        record.correlation_id, record.worker_id, record.session_id = current_label() or _NOWHERE
+        correlation_id, worker_id, session_id = current_label() or ("", "", "")
+        record.correlation_id = correlation_id
+        record.worker_id = worker_id or self.worker_id
+        record.session_id = session_id
         if self.sink is not None and record.name and not getattr(self._busy, "is_set", False):
             self._busy.is_set = True  # what the sink itself logs, or what a message's parts log
             try:
@@ -38,17 +40,17 @@ class _Labelling:
         return record
 
 
-def label_log_records(sink: Sink | None = None) -> None:
+def label_log_records(sink: Sink | None = None, *, worker_id: str = "") -> None:
     """Lets every record of this process carry `correlation_id`, `worker_id` and `session_id`.
 
-    They are empty outside of calls. The sink gets what the loggers' levels let through, from any
-    thread. A second time only changes the sink.
+    They are empty outside of calls, but for the worker's in a worker. The sink gets what the
+    loggers' levels let through, from any thread. A second time only changes the sink.
     """
     factory = logging.getLogRecordFactory()
     if not isinstance(factory, _Labelling):
         factory = _Labelling(factory)
         logging.setLogRecordFactory(factory)
-    factory.sink = sink
+    factory.sink, factory.worker_id = sink, worker_id
 
 
 def _entry(record: logging.LogRecord) -> LogEntry:

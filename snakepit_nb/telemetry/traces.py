@@ -4,7 +4,13 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from snakepit_nb.observations import CORRELATION_ATTRIBUTE, Part, SpanRecord, Trace
+from snakepit_nb.observations import (
+    CORRELATION_ATTRIBUTE,
+    LOST_ATTRIBUTE,
+    Part,
+    SpanRecord,
+    Trace,
+)
 
 KEPT_TRACES = 200
 KEPT_SPANS = 2000  # of one trace
@@ -54,6 +60,12 @@ class Traces:
             self._changed.wait_for(lambda: self._is_whole(self._find(wanted)), timeout)
         return self.find(wanted)
 
+    def correlation_ids(self) -> tuple[str, ...]:
+        """Returns the ids of the traces that are kept, the last first."""
+        with self._changed:
+            found = [_trace(trace_id, kept) for trace_id, kept in self._traces.items()]
+        return tuple(trace.correlation_id for trace in reversed(found))
+
     def _find(self, wanted: str) -> int | None:
         if wanted == "last":
             begun = {trace_id: kept.begun for trace_id, kept in self._traces.items()}
@@ -72,7 +84,9 @@ class Traces:
         kept = self._traces[trace_id]
         parents = {span.parent_id for span in kept.spans}
         return bool(kept.dropped) or all(
-            span.span_id in parents for span in kept.spans if span.part is Part.RPC
+            span.span_id in parents or LOST_ATTRIBUTE in span.attributes
+            for span in kept.spans
+            if span.part is Part.RPC
         )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import faulthandler
+import logging
 import os
 import platform
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 import anyio
 
 from snakepit_nb.errors import SnakepitError
+from snakepit_nb.observations import worker_name
 from snakepit_nb.settings import Profile
 from snakepit_nb.telemetry.logs import label_log_records
 from snakepit_nb.telemetry.tracing import tracing
@@ -46,10 +48,12 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     faulthandler.enable()
     observed = Observed()
-    label_log_records(observed.add_log)
+    _set_log_level(os.environ.get("SNAKEPIT_LOG_LEVEL", ""))
     tracing.send_to(observed.add_span)
     try:
         introduction = read_introduction(_read_line(0))
+        name = worker_name(introduction.pool, introduction.worker_id)
+        label_log_records(observed.add_log, worker_id=name)
         parent = _keep_stdin_to_ourselves()
         verify_private_directory(Path(introduction.socket_path).parent)
         sys.path[:] = dict.fromkeys((*introduction.sys_path, *sys.path))  # `--env PYTHONPATH` too
@@ -107,6 +111,13 @@ async def _serve_grpc(
         os.write(announce, write_announcement(announcement))
         os.close(announce)
         await anyio.to_thread.run_sync(stopped.wait)
+
+
+def _set_log_level(name: str) -> None:
+    """Lets more, or less, of the log come home than warnings."""
+    level = logging.getLevelNamesMapping().get(name.upper())
+    if level is not None:
+        logging.getLogger().setLevel(level)
 
 
 def _read_line(descriptor: int) -> bytes:

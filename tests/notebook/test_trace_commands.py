@@ -1,5 +1,5 @@
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -123,9 +123,11 @@ def test_the_last_trace_is_not_of_the_cell_that_asks_for_it(
     assert run("trace last") == shown
 
 
-def test_an_unknown_trace_is_told_the_nearest(traces: Traces, logs: LogRing) -> None:
-    traces.add(span(Part.CALL, "call", (0, 1)))
-    logs.add(line_of("w0", "hi", correlation_id=OTHER_ID))
+def test_an_unknown_trace_is_told_the_nearest(traces: Traces) -> None:
+    for trace_id, correlation_id in ((1, OTHER_ID), (2, ID)):
+        attributes = {CORRELATION_ATTRIBUTE: correlation_id}
+        begun = span(Part.CALL, "call", (0, 1), attributes=attributes)
+        traces.add(replace(begun, trace_id=trace_id))
 
     with pytest.raises(UsageError, match=f"no trace 'sp-6f1': there is '{ID}'"):
         run("trace sp-6f1")
@@ -195,7 +197,7 @@ def test_whom_nobody_has_heard_of_is_told_the_nearest(
         ("logs --level warnin", "There is no level 'warnin': did you mean 'warning'"),
         ("logs -n 0", "give a number above 0, not 0"),
         ("logs -n many", "invalid int value: 'many'"),
-        ("logs --lines 5", "has no option '--lines': there is '--level'."),
+        ("logs --lines 5", "has no option '--lines': there is '--level', '--to'."),
         ("trace last more", "what is 'more'?"),
     ],
 )

@@ -31,12 +31,18 @@ class ToolSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """When a call was made, and in which surroundings; it stays where the call was made."""
+    """When a call was made, and the ids of the spans that will tell of it; 0: none will."""
 
     at: int = 0
     """Nanoseconds since 1970."""
-    surroundings: object = None
-    """OpenTelemetry's context there, which only `telemetry` looks into."""
+    trace_id: int = 0
+    parent_id: int = 0
+    """The span around it, a cell's or the user's own."""
+    span_id: int = 0
+    rpc_id: int = 0
+    """Of its way to the worker and back."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """What carries these to the worker."""
 
 
 NO_ORIGIN = Origin()

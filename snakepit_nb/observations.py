@@ -1,6 +1,6 @@
 """What is seen of calls while they run: spans of time and lines of log, in kernel and workers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -82,6 +82,64 @@ class SpanRecord:
         return (self.ended - self.begun) / 1e9
 
 
+@dataclass(slots=True, kw_only=True)
+class WorkerTrace:
+    """What a worker keeps of a call, to make its spans of once somebody wants to see them.
+
+    These are: all that the worker did, and the user's code in that. Times are nanoseconds since
+    1970, 0 where it did not get there.
+    """
+
+    trace_id: int
+    answers: int
+    """The span on the way here, in the kernel."""
+    span_id: int
+    code_id: int
+    correlation_id: str
+    what: str
+    begun: int
+    code_begun: int = 0
+    code_ended: int = 0
+    ended: int = 0
+    error: str = ""
+    code_error: str = ""
+    worker: str = ""
+    awaits: int = 0
+    is_root: bool = False
+
+    def records(self) -> Iterator[SpanRecord]:
+        """Makes the spans."""
+        yield SpanRecord(
+            trace_id=self.trace_id,
+            span_id=self.span_id,
+            parent_id=self.answers,
+            name="worker",
+            kind="server",
+            begun=self.begun,
+            ended=self.ended,
+            attributes={
+                PART_KEY: Part.WORKER.value,
+                CORRELATION_ATTRIBUTE: self.correlation_id,
+            },
+            is_error=bool(self.error),
+            error=self.error,
+            worker_id=self.worker,
+        )
+        if self.code_begun:
+            yield SpanRecord(
+                trace_id=self.trace_id,
+                span_id=self.code_id,
+                parent_id=self.span_id,
+                name=self.what,
+                begun=self.code_begun,
+                ended=self.code_ended or self.ended,
+                attributes={PART_KEY: Part.TOOL.value},
+                is_error=bool(self.code_error),
+                error=self.code_error,
+                worker_id=self.worker,
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     """All spans of one cell, or of the calls of one correlation id, by the time they began."""
@@ -117,7 +175,9 @@ class Observation:
 
     load: int
     """How many calls it holds."""
+    traces: tuple[WorkerTrace, ...] = ()
     spans: tuple[SpanRecord, ...] = ()
+    """Those that users' code has made by itself."""
     logs: tuple[LogEntry, ...] = ()
     dropped: int = 0
     """How many spans and lines came faster than they could be sent, since the last one."""

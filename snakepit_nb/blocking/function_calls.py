@@ -1,6 +1,5 @@
 """Calls of functions: pickled at once, in the caller's thread; read on the portal's."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import anyio
 import cloudpickle
 
-from snakepit_nb.calls import Origin, ToolCall
+from snakepit_nb.calls import ToolCall
 from snakepit_nb.errors import SnakepitError, UsageError
 from snakepit_nb.identifiers import CorrelationId
 from snakepit_nb.telemetry.correlation import new_call_id
@@ -72,7 +71,6 @@ def chunk_submitter(
     name = _name(function)
     pickled = _pickled(function, _parts(function))
     correlation_id = chosen_correlation_id(None)
-    surroundings = new_origin(settings, correlation_id).surroundings
     read = partial(_read_chunk, correlation_id=correlation_id, trust_results=trust_results)
     pace = feed.paces.of(pickled)
 
@@ -86,7 +84,7 @@ def chunk_submitter(
             parameters=function_parameters(
                 function=pickled, items=[items], trust_results=trust_results
             ),
-            origin=Origin(at=time.time_ns(), surroundings=surroundings),
+            origin=new_origin(settings, correlation_id),
         )
         return feed.submit(call, read, pace)
 

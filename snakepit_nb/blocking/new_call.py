@@ -10,14 +10,13 @@ from snakepit_nb.identifiers import (
     is_correlation_id,
 )
 from snakepit_nb.settings import Affinity, PoolSettings
-from snakepit_nb.telemetry.cell_spans import cell_spans
 from snakepit_nb.telemetry.correlation import (
     checked_correlation_id,
     current_correlation_id,
     new_call_id,
     requests,
 )
-from snakepit_nb.telemetry.tracing import baggage_item
+from snakepit_nb.telemetry.origins import baggage_item, origin_here
 
 
 def new_tool_call(
@@ -47,7 +46,7 @@ def new_tool_call(
 
 def new_origin(settings: PoolSettings, correlation_id: CorrelationId) -> Origin:
     """Returns what a call that is made here takes along for its spans."""
-    return cell_spans.origin(correlation_id) if settings.telemetry else NO_ORIGIN
+    return origin_here(correlation_id) if settings.telemetry else NO_ORIGIN
 
 
 def chosen_correlation_id(given: str | None) -> CorrelationId:

@@ -26,7 +26,6 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 from snakepit_nb.observations import Observation
-from snakepit_nb.telemetry.tracing import headers_here
 from snakepit_nb.wire.cell_messages import read_output, write_cell
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -82,7 +81,7 @@ class GrpcChannel:
     async def call(self, call: ToolCall) -> ToolResult:
         """Runs a tool."""
         request = write_call(call, stream=False)
-        response = await self._unary(self._bridge.ExecuteTool, request, call.correlation_id)
+        response = await self._unary(self._bridge.ExecuteTool, request, call)
         if not response.success:
             raise decode_failure(response.error_message, correlation_id=call.correlation_id)
         return read_result(response)
@@ -91,9 +90,7 @@ class GrpcChannel:
         """Runs a streaming tool."""
         request = write_call(call, stream=True)
         with _Translated(self, call.correlation_id):
-            rpc = self._bridge.ExecuteStreamingTool(
-                request, metadata=self._headers(call.correlation_id)
-            )
+            rpc = self._bridge.ExecuteStreamingTool(request, metadata=self._headers(call))
             try:
                 async for chunk in rpc:
                     yield read_chunk(chunk)
@@ -104,7 +101,7 @@ class GrpcChannel:
         """Runs a cell."""
         request = write_cell(cell)
         with _Translated(self, cell.correlation_id):
-            rpc = self._cells.RunCell(request, metadata=self._headers(cell.correlation_id))
+            rpc = self._cells.RunCell(request, metadata=self._headers(cell))
             try:
                 while (output := await rpc.read()) is not grpc.aio.EOF:
                     event = read_output(cast("cells.CellOutput", output))
@@ -147,15 +144,15 @@ class GrpcChannel:
         self,
         method: "Callable[..., grpc.aio.UnaryUnaryCall[Request, Response]]",
         request: Request,
-        correlation_id: CorrelationId | None,
+        call: ToolCall | None,
     ) -> Response:
         """Makes one unary call.
 
         A plain `await` of one breaks inside an anyio cancel scope: gRPC swallows the scope's
         message. So a future is awaited, and gRPC only when it has ended.
         """
-        with _Translated(self, correlation_id):
-            rpc = method(request, metadata=self._headers(correlation_id))
+        with _Translated(self, None if call is None else call.correlation_id):
+            rpc = method(request, metadata=self._headers(call))
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             rpc.add_done_callback(lambda _: _settle(ended))
             try:
@@ -165,13 +162,12 @@ class GrpcChannel:
                 raise
             return await rpc
 
-    def _headers(self, correlation_id: CorrelationId | None) -> grpc.aio.Metadata:
+    def _headers(self, call: ToolCall | CellCall | None) -> grpc.aio.Metadata:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""
-        if correlation_id is None:
+        if call is None:
             return grpc.aio.Metadata(self._token)
-        return grpc.aio.Metadata(
-            self._token, (CORRELATION_HEADER, correlation_id), *headers_here().items()
-        )
+        correlation = (CORRELATION_HEADER, call.correlation_id)
+        return grpc.aio.Metadata(self._token, correlation, *call.origin.headers)
 
 
 class _Translated:

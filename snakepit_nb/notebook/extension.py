@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-from snakepit_nb.telemetry.cell_spans import cell_spans
+from snakepit_nb.telemetry.cell_traces import cell_traces
 from snakepit_nb.telemetry.correlation import requests
 
 from .magics import SnakepitMagics
 
 
 def _note_begin(info: ExecutionInfo) -> None:
-    cell_spans.begin("silent cell" if info.silent else "cell")
+    cell_traces.begin("silent cell" if info.silent else "cell")
 
 
 def _note_end(result: ExecutionResult) -> None:
-    cell_spans.end(result.error_before_exec or result.error_in_exec)
+    cell_traces.end(result.error_before_exec or result.error_in_exec)
 
 
 _NOTES: dict[str, Callable[..., None]] = {

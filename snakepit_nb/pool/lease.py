@@ -13,8 +13,8 @@ from snakepit_nb.identifiers import WorkerId
 from .dispatch import Dispatch
 from .pending_call import PendingCall
 from .running_call import RunningCall
-from .spans import CallSpan
 from .supervisor import LiveWorker
+from .trace import leave_trace
 
 PutChunk = Callable[[ToolChunk], Awaitable[None]]
 
@@ -100,12 +100,16 @@ class ManualLease:
         """Lets a call be seen, interrupted and cancelled like any other while it runs."""
         async with self._turn:
             pending = PendingCall.of(call, timeout)
-            pending.worker_id = self.worker_id
+            pending.accept(self.worker_id)
             self._dispatch.calls[call.call_id] = self._holder.leased = pending
+            failure: BaseException | None = None
             try:
-                with CallSpan(self._dispatch.settings, pending):
-                    yield pending
+                yield pending
+            except BaseException as error:
+                failure = error
+                raise
             finally:
                 self._holder.leased = None
                 del self._dispatch.calls[call.call_id]
+                leave_trace(pending, self._dispatch.settings.name, failure)
                 self._dispatch.wake()

@@ -46,6 +46,16 @@ class PendingCall:
     """Where it runs; cancelling it ends the call, not its caller."""
     since: float = field(default_factory=time.monotonic)
     origin: Origin = NO_ORIGIN
+    worker: str = ""
+    """What that is called where the workers of several pools are shown."""
+    entered_at: int = field(default_factory=time.time_ns)
+    """Nanoseconds since 1970, as the following."""
+    granted_at: int = 0
+    sent: int = 0
+    answered: int = 0
+    rpc_error: str = ""
+    is_lost: bool = False
+    """Its worker was gone while it ran there."""
     _refusal: SnakepitError | None = None
     _decided: anyio.Event | None = None  # there is one while the call waits
 
@@ -75,6 +85,7 @@ class PendingCall:
     def accept(self, worker_id: WorkerId) -> None:
         """Gives the call its worker."""
         self.worker_id = worker_id
+        self.granted_at = time.time_ns()
         self._wake()
 
     def refuse(self, error: SnakepitError) -> None:

@@ -21,8 +21,8 @@ from snakepit_nb.launch.launcher import WorkerExit
 
 from .pending_call import PendingCall
 from .refusals import lost_words
-from .spans import RpcSpan
 from .supervisor import LiveWorker
+from .trace import Underway
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class RunningCall:
         call = self.call
         try:
             with anyio.move_on_after(None if call.is_cell else call.seconds_left) as call.scope:
-                with RpcSpan(call, self.worker.name):
+                with Underway(call, self.worker.name):
                     return await work()
         except anyio.get_cancelled_exc_class():
             with anyio.CancelScope(shield=True):

@@ -3,12 +3,13 @@
 from types import TracebackType
 
 from snakepit_nb.scheduling.events import CallSubmitted
+from snakepit_nb.telemetry.correlation import Label, belong_no_more, belong_to
 
 from .dispatch import Dispatch
 from .pending_call import PendingCall
 from .running_call import gone_before_error
-from .spans import CallSpan, queue_span
 from .supervisor import LiveWorker
+from .trace import leave_trace
 
 
 class Share:
@@ -17,7 +18,7 @@ class Share:
     A class, since each call has one: a generator would take three times as long.
     """
 
-    __slots__ = ("_call", "_dispatch", "_event", "_queue_timeout", "_span", "_worker")
+    __slots__ = ("_call", "_dispatch", "_event", "_label", "_queue_timeout", "_worker")
 
     def __init__(
         self,
@@ -31,7 +32,6 @@ class Share:
         self._event = event
         self._queue_timeout = queue_timeout
         self._worker: LiveWorker | None = None
-        self._span = CallSpan(dispatch.settings, call)
 
     async def __aenter__(self) -> LiveWorker:
         """Waits for the share.
@@ -40,17 +40,17 @@ class Share:
             SnakepitError: the call was refused, or waited for too long.
         """
         dispatch, call = self._dispatch, self._call
-        self._span.__enter__()
+        dispatch.enter(call)
+        self._label = belong_to(Label(call.correlation_id, "", call.session_id or ""))
         try:
-            dispatch.enter(call)
-            try:
-                return await self._granted()
-            except BaseException:
-                dispatch.leave(call, None)
-                raise
+            dispatch.tell(self._event)
+            worker = self._worker = dispatch.workers.get(await call.granted(self._queue_timeout))
+            if worker is None:
+                raise gone_before_error(call)  # noqa: TRY301 (ends as every other error)
         except BaseException as error:
-            self._span.__exit__(type(error), error, error.__traceback__)
+            self._leave(error)
             raise
+        return worker
 
     async def __aexit__(
         self,
@@ -59,16 +59,9 @@ class Share:
         frames: TracebackType | None,
     ) -> None:
         """Gives the share back."""
-        try:
-            self._dispatch.leave(self._call, self._worker)
-        finally:
-            self._span.__exit__(kind, error, frames)
+        self._leave(error)
 
-    async def _granted(self) -> LiveWorker:
-        dispatch, call = self._dispatch, self._call
-        with queue_span():
-            dispatch.tell(self._event)
-            worker = self._worker = dispatch.workers.get(await call.granted(self._queue_timeout))
-        if worker is None:
-            raise gone_before_error(call)
-        return worker
+    def _leave(self, error: BaseException | None) -> None:
+        self._dispatch.leave(self._call, self._worker)
+        leave_trace(self._call, self._dispatch.settings.name, error)
+        belong_no_more(self._label)

@@ -8,9 +8,14 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from opentelemetry import trace
+from opentelemetry.trace import TracerProvider
 
 from snakepit_nb.observations import SpanRecord
+
+from .call_trace import Traced
+from .providers import providers
+
+Environment = tuple[tuple[str, str], ...]
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +38,30 @@ class Exporting:
         if self._has_begun:
             return
         self._has_begun = True
-        if names_collector(os.environ) and _is_proxy(trace.get_tracer_provider()):
+        if names_collector(os.environ) and providers.users is None:
             self._own = _new_processor()
 
-    def send_own(self, record: SpanRecord) -> None:
-        """Sends a span of the kernel, which a user's provider has had already."""
-        if self._own is not None and _is_proxy(trace.get_tracer_provider()):
-            self._own.on_end(_readable(record, ()))
-
-    def send_worker(self, record: SpanRecord, environment: tuple[tuple[str, str], ...]) -> None:
-        """Sends a span of a worker that was given this environment beside the kernel's."""
-        provider = trace.get_tracer_provider()
-        # The SDK has no public way to hand its processors a span that was made elsewhere.
-        theirs = None if _is_proxy(provider) else getattr(provider, "_active_span_processor", None)
-        if theirs is not None:
-            theirs.on_end(_readable(record, environment))
+    def send(self, traced: Traced, environment: Environment = ()) -> None:
+        """Sends spans, of a worker with what it was given beside the kernel's environment."""
+        provider = providers.users
+        if provider is not None:
+            self._send_by(provider, traced, environment)
         elif self._own is not None:
-            self._own.on_end(_readable(record, environment))
+            for record in traced.records():
+                self._own.on_end(_readable(record, environment))
+
+    def _send_by(self, provider: TracerProvider, traced: Traced, environment: Environment) -> None:
+        from .sdk import is_sampled, readable_span  # noqa: PLC0415 (who has a provider has the SDK)
+
+        # The SDK has no public way to hand its processors a span that was made elsewhere.
+        processor = getattr(provider, "_active_span_processor", None)
+        if processor is None:
+            return
+        for record in traced.records():
+            if is_sampled(provider, record.trace_id, record.name):
+                resource = _resource(record.worker_id, environment)
+                own = getattr(provider, "resource", resource)
+                processor.on_end(readable_span(record, resource if record.worker_id else own))
 
 
 exporting = Exporting()
@@ -62,10 +74,6 @@ def names_collector(environment: Mapping[str, str]) -> bool:
         and environment.get("OTEL_TRACES_EXPORTER", "otlp") == "otlp"
         and environment.get("OTEL_SDK_DISABLED", "").lower() != "true"
     )
-
-
-def _is_proxy(provider: trace.TracerProvider) -> bool:
-    return isinstance(provider, trace.ProxyTracerProvider)
 
 
 def _new_processor() -> Any:  # noqa: ANN401 (the SDK is not loaded for a type)
@@ -86,14 +94,14 @@ def _new_processor() -> Any:  # noqa: ANN401 (the SDK is not loaded for a type)
     return processor
 
 
-def _readable(record: SpanRecord, environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401
+def _readable(record: SpanRecord, environment: Environment) -> Any:  # noqa: ANN401
     from .sdk import readable_span  # noqa: PLC0415 (see above)
 
     return readable_span(record, _resource(record.worker_id, environment))
 
 
 @lru_cache(maxsize=256)
-def _resource(worker_id: str, environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401
+def _resource(worker_id: str, environment: Environment) -> Any:  # noqa: ANN401
     from .sdk import resource_of  # noqa: PLC0415 (see above)
 
     place = {"service.instance.id": worker_id} if worker_id else {}

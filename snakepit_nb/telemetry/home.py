@@ -5,14 +5,14 @@ from dataclasses import replace
 
 from snakepit_nb.observations import Observation, SpanRecord
 
-from .exporting import exporting
+from .call_trace import CallTrace
+from .cell_traces import CellTrace, cell_traces
+from .exporting import Environment, exporting
 from .log_ring import logs
 from .logs import label_log_records
+from .providers import providers
 from .redaction import redaction
-from .traces import traces
-from .tracing import tracing
-
-Environment = tuple[tuple[str, str], ...]
+from .traces import UsersSpan, traces
 
 
 def receive(environment: Environment) -> None:
@@ -23,27 +23,36 @@ def receive(environment: Environment) -> None:
     redaction.hide_variables(os.environ)
     redaction.hide_variables(dict(environment))
     exporting.begin()
-    tracing.send_to(_keep)
+    cell_traces.sink = keep
+    providers.sink = keep_users_span
     label_log_records(logs.add)
+
+
+def keep(trace: CallTrace | CellTrace) -> None:
+    """Keeps the kernel's part of a call, or a cell."""
+    if trace.error:
+        trace.error = redaction.redacted(trace.error)
+    traces.add(trace)
+    exporting.send(trace)
 
 
 def take_in(observation: Observation, worker: str, environment: Environment) -> None:
     """Keeps what a worker has seen, which was given this environment beside the kernel's."""
+    for trace in observation.traces:
+        trace.worker = worker
+        if trace.error or trace.code_error:
+            trace.error = redaction.redacted(trace.error)
+            trace.code_error = redaction.redacted(trace.code_error)
+        traces.add(trace)
+        exporting.send(trace, environment)
     for span in observation.spans:
-        seen = _redacted(replace(span, worker_id=worker))
-        traces.add(seen)
-        exporting.send_worker(seen, environment)
+        keep_users_span(span, worker)
     for entry in observation.logs:
         logs.add(replace(entry, worker_id=worker))
     logs.note_dropped(observation.dropped)
 
 
-def _keep(span: SpanRecord) -> None:
-    seen = _redacted(span)
-    traces.add(seen)
-    exporting.send_own(seen)
-
-
-def _redacted(span: SpanRecord) -> SpanRecord:
-    """Takes secrets out of what an error says; nothing else in a span of ours is a user's text."""
-    return replace(span, error=redaction.redacted(span.error)) if span.is_error else span
+def keep_users_span(span: SpanRecord, worker: str = "") -> None:
+    """Keeps a span that the user's code has made, which the user's provider exports itself."""
+    error = redaction.redacted(span.error)
+    traces.add(UsersSpan(replace(span, error=error, worker_id=worker)))

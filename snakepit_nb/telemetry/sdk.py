@@ -1,47 +1,36 @@
 """The spans of OpenTelemetry's SDK, to and from our records. Only who exports needs this."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util import types
 
-from snakepit_nb.observations import SpanEvent, SpanRecord
+from snakepit_nb.observations import Attribute, SpanEvent, SpanRecord
 
-from .spans import SCOPE, plain_attributes
-
-REMEMBERED_TRACES = 1000
+SCOPE = "snakepit_nb"
+"""Under which OpenTelemetry files our spans."""
 
 _scope = InstrumentationScope(SCOPE)
 _sampled = TraceFlags(TraceFlags.SAMPLED)
 
 
-def keep_spans_of(provider: trace.TracerProvider, sink: Callable[[SpanRecord], object]) -> None:
-    """Lets the sink have what ends in traces that have a span of ours, whoever made it."""
+def tell_ends(provider: trace.TracerProvider, sink: Callable[[SpanRecord], object]) -> None:
+    """Lets the sink have each span of a provider that ends."""
     if isinstance(provider, TracerProvider):
-        provider.add_span_processor(_Keeper(sink))
+        provider.add_span_processor(_Teller(sink))
 
 
-class _Keeper(SpanProcessor):
+class _Teller(SpanProcessor):
     def __init__(self, sink: Callable[[SpanRecord], object]) -> None:
         self._sink = sink
-        self._traces: OrderedDict[int, None] = OrderedDict()
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 (OpenTelemetry's)
-        """Notes that a trace has a span of ours."""
-        scope, context = span.instrumentation_scope, span.context
-        if context is not None and scope is not None and scope.name == SCOPE:
-            self._traces[context.trace_id] = None
-            if len(self._traces) > REMEMBERED_TRACES:
-                self._traces.popitem(last=False)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Hands on what has ended."""
-        if span.context is not None and span.context.trace_id in self._traces:
+        """Hands on what has ended, but for ours, which the provider was given only to export."""
+        if span.instrumentation_scope is not _scope:
             self._sink(record_of(span))
 
 
@@ -56,11 +45,9 @@ def record_of(span: ReadableSpan) -> SpanRecord:
         kind=span.kind.name.lower(),
         begun=span.start_time or 0,
         ended=span.end_time or 0,
-        attributes=plain_attributes(span.attributes),
+        attributes=_plain(span.attributes),
         events=tuple(
-            SpanEvent(
-                name=event.name, at=event.timestamp, attributes=plain_attributes(event.attributes)
-            )
+            SpanEvent(name=event.name, at=event.timestamp, attributes=_plain(event.attributes))
             for event in span.events
         ),
         links=tuple((link.context.trace_id, link.context.span_id) for link in span.links),
@@ -88,6 +75,12 @@ def readable_span(record: SpanRecord, resource: Resource) -> ReadableSpan:
     )
 
 
+def is_sampled(provider: trace.TracerProvider, trace_id: int, name: str) -> bool:
+    """Asks a provider's sampler whether it wants a trace."""
+    sampler = getattr(provider, "sampler", None)
+    return sampler is None or sampler.should_sample(None, trace_id, name).decision.is_sampled()
+
+
 def resource_of(environment: Mapping[str, str], **more: str) -> Resource:
     """Makes the resource that the standard variables of an environment tell."""
     told = dict(
@@ -97,6 +90,14 @@ def resource_of(environment: Mapping[str, str], **more: str) -> Resource:
     )
     name = environment.get("OTEL_SERVICE_NAME") or told.get("service.name") or SCOPE
     return Resource.create({**told, "service.name": name, **more})
+
+
+def _plain(attributes: types.Attributes) -> dict[str, Attribute]:
+    """Returns attributes of which each is a text or a number."""
+    return {
+        key: value if isinstance(value, str | bool | int | float) else str(value)
+        for key, value in (attributes or {}).items()
+    }
 
 
 def _context(trace_id: int, span_id: int) -> SpanContext:

@@ -4,77 +4,77 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from snakepit_nb.observations import (
-    CORRELATION_ATTRIBUTE,
-    LOST_ATTRIBUTE,
-    Part,
-    SpanRecord,
-    Trace,
-)
+from snakepit_nb.observations import SpanRecord, Trace
+
+from .call_trace import Traced
 
 KEPT_TRACES = 200
-KEPT_SPANS = 2000  # of one trace
+KEPT_PARTS = 1000
+"""Of one trace. A call has two, the kernel's and the worker's, with five spans."""
 
 
 @dataclass(slots=True)
 class _Kept:
-    spans: list[SpanRecord] = field(default_factory=list)
+    parts: list[Traced] = field(default_factory=list)
+    correlation_ids: set[str] = field(default_factory=set)
     dropped: int = 0
     begun: int = 0
 
 
 class Traces:
-    """Takes spans from any thread as they end, and puts those of one trace together."""
+    """Takes parts of traces from any thread, and makes spans of them when they are looked for."""
 
-    def __init__(self, *, kept_traces: int = KEPT_TRACES, kept_spans: int = KEPT_SPANS) -> None:
+    def __init__(self, *, kept_traces: int = KEPT_TRACES, kept_parts: int = KEPT_PARTS) -> None:
         self._kept_traces = kept_traces
-        self._kept_spans = kept_spans
+        self._kept_parts = kept_parts
         self._traces: OrderedDict[int, _Kept] = OrderedDict()
         self._changed = threading.Condition()
 
-    def add(self, span: SpanRecord) -> None:
-        """Keeps a span; the oldest trace makes room for a new one."""
+    def add(self, part: Traced) -> None:
+        """Keeps a part; the oldest trace makes room for a new one."""
         with self._changed:
-            kept = self._traces.get(span.trace_id)
+            kept = self._traces.get(part.trace_id)
             if kept is None:
-                kept = self._traces[span.trace_id] = _Kept(begun=span.begun)
+                kept = self._traces[part.trace_id] = _Kept(begun=part.begun)
                 if len(self._traces) > self._kept_traces:
                     self._traces.popitem(last=False)
+            kept.correlation_ids.add(part.correlation_id)
             # A root comes last, and without it the rest has no frame.
-            if len(kept.spans) < self._kept_spans or not span.parent_id:
-                kept.spans.append(span)
+            if len(kept.parts) < self._kept_parts or part.is_root:
+                kept.parts.append(part)
             else:
                 kept.dropped += 1
-            kept.begun = max(kept.begun, span.begun) if not span.parent_id else kept.begun
+            if part.is_root:
+                kept.begun = max(kept.begun, part.begun)
             self._changed.notify_all()
 
     def find(self, wanted: str = "last") -> Trace | None:
         """Returns the trace of a correlation id or trace id, or the one that began last."""
         with self._changed:
             found = self._find(wanted)
-            return None if found is None else _trace(found, self._traces[found])
+            kept = None if found is None else self._traces[found]
+            parts, dropped = (kept.parts.copy(), kept.dropped) if kept is not None else ([], 0)
+        return None if found is None else _trace(found, parts, dropped)
 
     def find_whole(self, wanted: str = "last", *, timeout: float) -> Trace | None:
-        """As `find`, but waits a little for the workers' spans, which come home in batches."""
+        """As `find`, but waits a little for the workers' parts, which come home in batches."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_whole(self._find(wanted)), timeout)
         return self.find(wanted)
 
     def correlation_ids(self) -> tuple[str, ...]:
-        """Returns the ids of the traces that are kept, the last first."""
+        """Returns the ids that traces here have, the last first."""
         with self._changed:
-            found = [_trace(trace_id, kept) for trace_id, kept in self._traces.items()]
-        return tuple(trace.correlation_id for trace in reversed(found))
+            traces = [sorted(kept.correlation_ids) for kept in reversed(self._traces.values())]
+        return tuple(dict.fromkeys(each for ids in traces for each in ids if each))
 
     def _find(self, wanted: str) -> int | None:
         if wanted == "last":
             begun = {trace_id: kept.begun for trace_id, kept in self._traces.items()}
             return max(begun, key=begun.__getitem__, default=None)
         for trace_id in reversed(self._traces):
-            if wanted == f"{trace_id:032x}" or any(
-                span.attributes.get(CORRELATION_ATTRIBUTE) == wanted
-                for span in self._traces[trace_id].spans
-            ):
+            ids = self._traces[trace_id].correlation_ids
+            if wanted in ids or wanted == f"{trace_id:032x}":
                 return trace_id
         return None
 
@@ -82,23 +82,47 @@ class Traces:
         if trace_id is None:
             return True
         kept = self._traces[trace_id]
-        parents = {span.parent_id for span in kept.spans}
+        answered = {part.answers for part in kept.parts}
         return bool(kept.dropped) or all(
-            span.span_id in parents or LOST_ATTRIBUTE in span.attributes
-            for span in kept.spans
-            if span.part is Part.RPC
+            part.awaits in answered for part in kept.parts if part.awaits
         )
 
 
-def _trace(trace_id: int, kept: _Kept) -> Trace:
-    spans = sorted(kept.spans, key=lambda span: (span.begun, -span.ended))
-    ids = (span.attributes.get(CORRELATION_ATTRIBUTE) for span in spans)
+def _trace(trace_id: int, parts: list[Traced], dropped: int) -> Trace:
+    records = (record for part in parts for record in part.records())
+    spans = sorted(records, key=lambda span: (span.begun, -span.ended))
+    ids = (part.correlation_id for part in sorted(parts, key=lambda part: part.begun))
     return Trace(
         trace_id=trace_id,
-        correlation_id=str(next((each for each in ids if each), "")),
+        correlation_id=next((each for each in ids if each), ""),
         spans=tuple(spans),
-        dropped=kept.dropped,
+        dropped=dropped,
     )
+
+
+@dataclass(slots=True, frozen=True)
+class UsersSpan:
+    """A span that the user's own code has made within a trace of ours."""
+
+    record: SpanRecord
+    correlation_id: str = ""
+    is_root: bool = False
+    awaits: int = 0
+    answers: int = 0
+
+    @property
+    def trace_id(self) -> int:
+        """The trace."""
+        return self.record.trace_id
+
+    @property
+    def begun(self) -> int:
+        """When it began."""
+        return self.record.begun
+
+    def records(self) -> tuple[SpanRecord, ...]:
+        """Gives the span."""
+        return (self.record,)
 
 
 traces = Traces()

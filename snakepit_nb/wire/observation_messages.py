@@ -2,7 +2,7 @@
 
 import json
 
-from snakepit_nb.observations import LogEntry, Observation, SpanEvent, SpanRecord
+from snakepit_nb.observations import LogEntry, Observation, SpanEvent, SpanRecord, WorkerTrace
 
 from .generated import snakepit_cells_pb2 as cells
 
@@ -13,6 +13,7 @@ def write_observation(observation: Observation) -> cells.Observation:
     """Writes an observation."""
     return cells.Observation(
         load=observation.load,
+        calls=[_write_times(trace) for trace in observation.traces],
         spans=[_write_span(span) for span in observation.spans],
         logs=[_write_entry(entry) for entry in observation.logs],
         dropped=observation.dropped,
@@ -23,9 +24,44 @@ def read_observation(message: cells.Observation) -> Observation:
     """Reads an observation; which worker it is from, the reader knows."""
     return Observation(
         load=message.load,
+        traces=tuple(_read_times(times) for times in message.calls),
         spans=tuple(_read_span(span) for span in message.spans),
         logs=tuple(_read_entry(line) for line in message.logs),
         dropped=message.dropped,
+    )
+
+
+def _write_times(trace: WorkerTrace) -> cells.CallTimes:
+    return cells.CallTimes(
+        trace_id=_trace_bytes(trace.trace_id),
+        answers=trace.answers,
+        span_id=trace.span_id,
+        code_id=trace.code_id,
+        correlation_id=trace.correlation_id,
+        what=trace.what,
+        begun=trace.begun,
+        code_begun=trace.code_begun,
+        code_ended=trace.code_ended,
+        ended=trace.ended,
+        error=_valid(trace.error),
+        code_error=_valid(trace.code_error),
+    )
+
+
+def _read_times(times: cells.CallTimes) -> WorkerTrace:
+    return WorkerTrace(
+        trace_id=int.from_bytes(times.trace_id),
+        answers=times.answers,
+        span_id=times.span_id,
+        code_id=times.code_id,
+        correlation_id=times.correlation_id,
+        what=times.what,
+        begun=times.begun,
+        code_begun=times.code_begun,
+        code_ended=times.code_ended,
+        ended=times.ended,
+        error=times.error,
+        code_error=times.code_error,
     )
 
 
@@ -49,7 +85,7 @@ def _write_span(span: SpanRecord) -> cells.Span:
             for trace_id, span_id in span.links
         ],
         is_error=span.is_error,
-        error=span.error,
+        error=_valid(span.error),
     )
 
 

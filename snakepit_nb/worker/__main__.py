@@ -17,7 +17,7 @@ from snakepit_nb.errors import SnakepitError
 from snakepit_nb.observations import worker_name
 from snakepit_nb.settings import Profile
 from snakepit_nb.telemetry.logs import label_log_records
-from snakepit_nb.telemetry.tracing import tracing
+from snakepit_nb.telemetry.providers import providers
 from snakepit_nb.wire.handshake import (
     Announcement,
     Introduction,
@@ -49,7 +49,7 @@ def main() -> None:
     faulthandler.enable()
     observed = Observed()
     _set_log_level(os.environ.get("SNAKEPIT_LOG_LEVEL", ""))
-    tracing.send_to(observed.add_span)
+    providers.sink = observed.add_span
     try:
         introduction = read_introduction(_read_line(0))
         name = worker_name(introduction.pool, introduction.worker_id)
@@ -98,7 +98,7 @@ async def _serve_grpc(
         socket_path=introduction.socket_path,
         token=introduction.token,
         message_bytes=introduction.message_bytes,
-        tools=ToolService(host, runner, cells.forget),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+        tools=ToolService(host, runner, observed, cells.forget),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
         cells=cells,
     ):
         announcement = Announcement(

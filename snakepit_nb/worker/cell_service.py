@@ -3,29 +3,26 @@
 import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import partial
 from itertools import groupby
 from typing import Any
 
 import anyio
-from opentelemetry.trace import Span
 
 from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
-from snakepit_nb.telemetry.tracing import mark_failed
 from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 from snakepit_nb.wire.observation_messages import write_observation
 
 from .context import CallContext, serving
-from .headers import Headers, ServicerContext, code_span, surroundings
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner, Running
+from .watch import Headers, ServicerContext, Watch
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
 OUTBOX_CHARACTERS = 4 * 1024 * 1024
@@ -47,11 +44,11 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Runs one cell and sends what it shows, then its reply."""
         headers = Headers(context)
         cell = read_cell(request, headers.correlation_id)
-        with headers.worker_span("worker", cell.correlation_id):
-            await context.write(write_reply(await self._run(request, cell, context)))
+        with headers.watch("cell", cell.correlation_id, self._observed.add_trace) as watch:
+            await context.write(write_reply(await self._run(request, cell, context, watch)))
 
     async def _run(
-        self, request: cells.CellStart, cell: CellCall, context: ServicerContext
+        self, request: cells.CellStart, cell: CellCall, context: ServicerContext, watch: Watch
     ) -> CellReply:
         outbox: Outbox[CellEvent] = Outbox(
             self._runner.call_serving,
@@ -61,8 +58,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         serves = CallContext(
             call_id=cell.call_id, correlation_id=cell.correlation_id, session_id=cell.session_id
         )
-        code = code_span("cell", surroundings())
-        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves, code)
+        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves, watch)
         async with self._runner.running(
             cell.call_id,
             work,
@@ -132,17 +128,17 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         inputs: Callable[[], dict[str, object]],
         outbox: Outbox[CellEvent],
         serves: CallContext,
-        code: AbstractContextManager[Span],
+        watch: Watch,
     ) -> CellReply:
         """Runs a cell on its thread."""
 
         def put(event: CellEvent) -> None:
             outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
 
-        with serving(serves), code as span:
+        with serving(serves), watch.code():
             reply: CellReply = await self._cell_host().run(cell, inputs, put)
             if reply.error is not None:
-                mark_failed(span, reply.error.name, reply.error.value)
+                watch.note_error(reply.error.name, reply.error.value)
             return reply
 
     def _cell_host(self) -> Any:  # noqa: ANN401 (its class brings IPython)

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import anyio
 
-from snakepit_nb.observations import LogEntry, Observation, SpanRecord
+from snakepit_nb.observations import LogEntry, Observation, SpanRecord, WorkerTrace
 
 BATCH_SECONDS = 0.1
 """How long what is seen waits for more; an observation each would cost more than a call."""
@@ -18,9 +18,10 @@ T = TypeVar("T")
 
 
 class Observed:
-    """Takes spans and log lines from any thread; the serving thread's loop takes them out."""
+    """Takes times and log lines from any thread; the serving thread's loop takes them out."""
 
     def __init__(self) -> None:
+        self._traces: deque[WorkerTrace] = deque(maxlen=MOST_KEPT)
         self._spans: deque[SpanRecord] = deque(maxlen=MOST_KEPT)
         self._logs: deque[LogEntry] = deque(maxlen=MOST_KEPT)
         self._dropped = 0
@@ -31,8 +32,12 @@ class Observed:
         """Tells how to call back on the serving thread's loop, before the first `filled`."""
         self._call_serving = call_serving
 
+    def add_trace(self, trace: WorkerTrace) -> None:
+        """Takes a call's times; the oldest makes room."""
+        self._add(self._traces, trace)
+
     def add_span(self, span: SpanRecord) -> None:
-        """Takes a span; the oldest makes room."""
+        """Takes a span that the user's code has made; the oldest makes room."""
         self._add(self._spans, span)
 
     def add_log(self, entry: LogEntry) -> None:
@@ -42,7 +47,7 @@ class Observed:
     async def filled(self) -> None:
         """Returns when there is something to take, a moment after it came."""
         filled = self._filled = anyio.Event()  # before the look: what comes behind it sets it
-        if not self._spans and not self._logs:
+        if not self._traces and not self._spans and not self._logs:
             await filled.wait()
         self._filled = None
         await anyio.sleep(BATCH_SECONDS)
@@ -52,6 +57,7 @@ class Observed:
         dropped, self._dropped = self._dropped, 0
         return Observation(
             load=load,
+            traces=_taken(self._traces),
             spans=_taken(self._spans),
             logs=_taken(self._logs),
             dropped=dropped,

@@ -20,10 +20,11 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
-from .headers import Headers, ServicerContext, code_span, surroundings
+from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
 from .tool_host import ToolHost
+from .watch import Headers, ServicerContext, Watch
 
 CHUNKS_AHEAD = 64  # how far a tool may run ahead of who reads its stream
 
@@ -37,10 +38,12 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         self,
         host: ToolHost,
         runner: Runner,
+        observed: Observed,
         forget_session: Callable[[SessionId], Awaitable[bool]],
     ) -> None:
         self._host = host
         self._runner = runner
+        self._observed = observed
         self._forget_session = forget_session
 
     async def Ping(self, request: bridge.PingRequest, _: ServicerContext) -> bridge.PingResponse:
@@ -72,10 +75,10 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         headers = Headers(context)
         try:
             call = read_call(request, headers.correlation_id)
-            with headers.worker_span("worker", call.correlation_id):
+            with self._watch(headers, call) as watch:
                 begun = time.monotonic()
                 work = partial(self._host.call, call.tool_name, call.parameters)
-                value = await self._run(call, _context_of(call), work)
+                value = await self._run(call, _context_of(call), work, watch)
                 result = ToolResult(value=value, seconds=time.monotonic() - begun)
                 return write_result(call.tool_name, result)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
@@ -90,14 +93,18 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         try:
             headers = Headers(context)
             call = read_call(request, headers.correlation_id)
-            with headers.worker_span("worker", call.correlation_id):
-                await self._stream(call, context)
+            with self._watch(headers, call) as watch:
+                await self._stream(call, context, watch)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             await context.abort(grpc.StatusCode.INTERNAL, _failure(error, request.tool_name))
 
-    async def _stream(self, call: ToolCall, context: ServicerContext) -> None:
+    def _watch(self, headers: Headers, call: ToolCall) -> Watch:
+        what = f"tool {call.tool_name}"
+        return headers.watch(what, call.correlation_id, self._observed.add_trace)
+
+    async def _stream(self, call: ToolCall, context: ServicerContext, watch: Watch) -> None:
         outbox: Outbox[Any] = Outbox(
             self._runner.call_serving,
             limit=CHUNKS_AHEAD,
@@ -111,7 +118,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             tasks.start_soon(_send_chunks, call.tool_name, outbox, context, numbers)
             try:
                 work = partial(self._host.stream, call.tool_name, call.parameters, put)
-                await self._run(call, serves, work)
+                await self._run(call, serves, work, watch)
             except Exception as error:  # noqa: BLE001 (raised once what came before it is sent)
                 failure = error
             finally:
@@ -122,12 +129,10 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         await context.write(write_chunk(call.tool_name, final))
 
     async def _run(
-        self, call: ToolCall, serves: CallContext, work: Callable[[], Awaitable[T]]
+        self, call: ToolCall, serves: CallContext, work: Callable[[], Awaitable[T]], watch: Watch
     ) -> T:
-        within = surroundings()
-
         async def served() -> T:
-            with serving(serves), code_span(f"tool {call.tool_name}", within):
+            with serving(serves), watch.code():
                 return await work()
 
         return await self._runner.run(

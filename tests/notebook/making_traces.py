@@ -5,6 +5,7 @@ from itertools import count
 from types import MappingProxyType
 
 from snakepit_nb.observations import CORRELATION_ATTRIBUTE, PART_KEY, Part, SpanRecord, Trace
+from snakepit_nb.telemetry.traces import UsersSpan
 
 MIDNIGHT = 1_790_000_000_000_000_000
 MILLISECOND = 1_000_000
@@ -65,6 +66,17 @@ def call(  # noqa: PLR0913 (what a call is)
     within = (granted + 2, ended - 2)
     tool = span(Part.TOOL, f"tool {name}", within, served, worker=worker, error=error)
     return [whole, waiting, rpc, served, tool]
+
+
+def part_of(record: SpanRecord) -> UsersSpan:
+    """Makes of a span what is kept of a trace."""
+    return UsersSpan(
+        record,
+        correlation_id=str(record.attributes.get(CORRELATION_ATTRIBUTE, "")),
+        is_root=not record.parent_id,
+        awaits=record.span_id if record.part is Part.RPC else 0,
+        answers=record.parent_id if record.part is Part.WORKER else 0,
+    )
 
 
 def trace(spans: Iterable[SpanRecord], *, dropped: int = 0) -> Trace:

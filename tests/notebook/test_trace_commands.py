@@ -11,13 +11,12 @@ from snakepit_nb.notebook.subcommands import run_line
 from snakepit_nb.observations import CORRELATION_ATTRIBUTE, LogEntry, Part
 from snakepit_nb.pool.snapshot import PoolSnapshot, WorkerStatus
 from snakepit_nb.telemetry import log_ring
-from snakepit_nb.telemetry.cell_spans import CellSpans
+from snakepit_nb.telemetry.cell_traces import CellTraces
 from snakepit_nb.telemetry.correlation import requests
 from snakepit_nb.telemetry.log_ring import LogRing
 from snakepit_nb.telemetry.traces import Traces
-from snakepit_nb.telemetry.tracing import tracing
 
-from .making_traces import ID, call, span
+from .making_traces import ID, call, part_of, span
 
 OTHER_ID = "sp-00aa11bb22cc33dd44ee55ff"
 
@@ -83,7 +82,7 @@ class PoolOf:
 @pytest.mark.parametrize("line", ["trace", "trace last", f"trace {ID}", f"trace {0xABC:032x}"])
 def test_a_trace_is_asked_for_by_its_ids_or_as_the_last(traces: Traces, line: str) -> None:
     for each in call("embed", None, 0):
-        traces.add(each)
+        traces.add(part_of(each))
 
     assert f"15.0 ms · 1 call · {ID}" in run(line)
 
@@ -91,13 +90,13 @@ def test_a_trace_is_asked_for_by_its_ids_or_as_the_last(traces: Traces, line: st
 def test_a_trace_waits_for_what_its_worker_has_not_told_yet(traces: Traces) -> None:
     *of_kernel, served, tool = call("embed", None, 0)
     for each in of_kernel:
-        traces.add(each)
+        traces.add(part_of(each))
     shown: list[str] = []
     asking = threading.Thread(target=lambda: shown.append(run("trace")))
     asking.start()
 
     for each in (tool, served):
-        traces.add(each)
+        traces.add(part_of(each))
 
     asking.join(5)
     assert "tool embed" in shown[0]
@@ -106,11 +105,11 @@ def test_a_trace_waits_for_what_its_worker_has_not_told_yet(traces: Traces) -> N
 def test_the_last_trace_is_not_of_the_cell_that_asks_for_it(
     traces: Traces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cells = CellSpans()
-    monkeypatch.setattr(tracing, "_sink", traces.add)
+    cells = CellTraces()
+    cells.sink = traces.add
     monkeypatch.setattr(requests, "request_key", lambda: "request 1")
     cells.begin("cell [1]")
-    cells.origin(CorrelationId("sp-first"))
+    cells.around(CorrelationId("sp-first"))
     cells.end(None)
     monkeypatch.setattr(requests, "request_key", lambda: "request 2")
     cells.begin("cell [2]")
@@ -127,7 +126,7 @@ def test_an_unknown_trace_is_told_the_nearest(traces: Traces) -> None:
     for trace_id, correlation_id in ((1, OTHER_ID), (2, ID)):
         attributes = {CORRELATION_ATTRIBUTE: correlation_id}
         begun = span(Part.CALL, "call", (0, 1), attributes=attributes)
-        traces.add(replace(begun, trace_id=trace_id))
+        traces.add(part_of(replace(begun, trace_id=trace_id)))
 
     with pytest.raises(UsageError, match=f"no trace 'sp-6f1': there is '{ID}'"):
         run("trace sp-6f1")
@@ -172,7 +171,8 @@ def test_logs_say_how_many_lines_are_gone(logs: LogRing) -> None:
 
 
 def test_who_was_silent_is_no_mistake(traces: Traces, monkeypatch: pytest.MonkeyPatch) -> None:
-    traces.add(span(Part.CALL, "call", (0, 1), attributes={CORRELATION_ATTRIBUTE: OTHER_ID}))
+    begun = span(Part.CALL, "call", (0, 1), attributes={CORRELATION_ATTRIBUTE: OTHER_ID})
+    traces.add(part_of(begun))
     monkeypatch.setattr(face, "pools", lambda: (PoolOf(WorkerId("w7")),))
 
     for silent in ("kernel", "w7", OTHER_ID):

@@ -160,32 +160,95 @@ class Observation(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LOAD_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
     SPANS_FIELD_NUMBER: _builtins.int
     LOGS_FIELD_NUMBER: _builtins.int
     DROPPED_FIELD_NUMBER: _builtins.int
     load: _builtins.int
     """how many calls the worker holds"""
     dropped: _builtins.int
-    """how many spans and lines found no room since the last observation"""
+    """how much found no room since the last observation"""
     @_builtins.property
-    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]: ...
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallTimes]: ...
+    @_builtins.property
+    def spans(self) -> _containers.RepeatedCompositeFieldContainer[Global___Span]:
+        """those that users' code has made by itself"""
+
     @_builtins.property
     def logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogLine]: ...
     def __init__(
         self,
         *,
         load: _builtins.int = ...,
+        calls: _abc.Iterable[Global___CallTimes] | None = ...,
         spans: _abc.Iterable[Global___Span] | None = ...,
         logs: _abc.Iterable[Global___LogLine] | None = ...,
         dropped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dropped", b"dropped", "load", b"load", "logs", b"logs", "spans", b"spans"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "dropped", b"dropped", "load", b"load", "logs", b"logs", "spans", b"spans"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Observation: _TypeAlias = Observation  # noqa: Y015
+
+@_typing.final
+class CallTimes(_message.Message):
+    """When a call was where in its worker, for two spans: the worker's, and the user's code in it.
+    Times are nanoseconds since 1970; 0: it did not get there.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACE_ID_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    SPAN_ID_FIELD_NUMBER: _builtins.int
+    CODE_ID_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
+    CODE_BEGUN_FIELD_NUMBER: _builtins.int
+    CODE_ENDED_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    CODE_ERROR_FIELD_NUMBER: _builtins.int
+    trace_id: _builtins.bytes
+    answers: _builtins.int
+    """the span on the way to the worker, in the kernel"""
+    span_id: _builtins.int
+    code_id: _builtins.int
+    correlation_id: _builtins.str
+    what: _builtins.str
+    begun: _builtins.int
+    code_begun: _builtins.int
+    code_ended: _builtins.int
+    ended: _builtins.int
+    error: _builtins.str
+    code_error: _builtins.str
+    def __init__(
+        self,
+        *,
+        trace_id: _builtins.bytes = ...,
+        answers: _builtins.int = ...,
+        span_id: _builtins.int = ...,
+        code_id: _builtins.int = ...,
+        correlation_id: _builtins.str = ...,
+        what: _builtins.str = ...,
+        begun: _builtins.int = ...,
+        code_begun: _builtins.int = ...,
+        code_ended: _builtins.int = ...,
+        ended: _builtins.int = ...,
+        error: _builtins.str = ...,
+        code_error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "begun", b"begun", "code_begun", b"code_begun", "code_ended", b"code_ended", "code_error", b"code_error", "code_id", b"code_id", "correlation_id", b"correlation_id", "ended", b"ended", "error", b"error", "span_id", b"span_id", "trace_id", b"trace_id", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallTimes: _TypeAlias = CallTimes  # noqa: Y015
 
 @_typing.final
 class Span(_message.Message):

@@ -1,7 +1,9 @@
 """What `%load_ext snakepit_nb` and `%unload_ext snakepit_nb` do."""
 
 from collections.abc import Callable
+from typing import Any
 
+from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 from snakepit_nb.telemetry.cell_traces import cell_traces
@@ -11,7 +13,9 @@ from .magics import SnakepitMagics
 
 
 def _note_begin(info: ExecutionInfo) -> None:
-    cell_traces.begin("silent cell" if info.silent else "cell")
+    shell: Any = get_ipython()
+    is_numbered = info.store_history and not info.silent
+    cell_traces.begin(f"cell [{shell.execution_count}]" if is_numbered else "cell")
 
 
 def _note_end(result: ExecutionResult) -> None:

@@ -13,6 +13,11 @@ from snakepit_nb.observations import LogEntry
 
 from .correlation import current_label
 
+CHATTERERS = frozenset(
+    {"IPKernelApp", "asyncio", "comm", "ipykernel", "parso", "tornado", "traitlets"}
+)
+"""Loggers of which only warnings are for users: their debugging fills the log of every kernel."""
+
 Sink = Callable[[LogEntry], object]
 
 
@@ -31,7 +36,7 @@ class _Labelling:
         record.correlation_id = correlation_id
         record.worker_id = worker_id or self.worker_id
         record.session_id = session_id
-        if self.sink is not None and record.name and not getattr(self._busy, "is_set", False):
+        if self.sink is not None and _is_told(record) and not getattr(self._busy, "is_set", False):
             self._busy.is_set = True  # what the sink itself logs, or what a message's parts log
             try:
                 self.sink(_entry(record))
@@ -51,6 +56,14 @@ def label_log_records(sink: Sink | None = None, *, worker_id: str = "") -> None:
         factory = _Labelling(factory)
         logging.setLogRecordFactory(factory)
     factory.sink, factory.worker_id = sink, worker_id
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Leaves out what Jupyter tells itself of each message."""
+    level: int | None = record.levelno
+    if level is None:
+        return False  # of `logging.makeLogRecord`, which fills the rest in later
+    return level >= logging.WARNING or record.name.partition(".")[0] not in CHATTERERS
 
 
 def _entry(record: logging.LogRecord) -> LogEntry:

@@ -29,7 +29,7 @@ from snakepit_nb.wire.private_directory import verify_private_directory
 from .cell_service import CellService
 from .grpc_server import open_server
 from .main_thread import MainThread
-from .observed import Observed
+from .observed import LastResort, Observed
 from .parent_watch import watch_parent
 from .runner import Runner
 from .threads import Threads
@@ -48,6 +48,8 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     faulthandler.enable()
     observed = Observed()
+    if logging.lastResort is not None:
+        logging.lastResort = LastResort(observed, logging.lastResort)
     _set_log_level(os.environ.get("SNAKEPIT_LOG_LEVEL", ""))
     providers.sink = observed.add_span
     try:

@@ -56,7 +56,10 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             shield=self._runner.uninterrupted,
         )
         serves = CallContext(
-            call_id=cell.call_id, correlation_id=cell.correlation_id, session_id=cell.session_id
+            call_id=cell.call_id,
+            correlation_id=cell.correlation_id,
+            session_id=cell.session_id,
+            is_cell=True,
         )
         work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves, watch)
         async with self._runner.running(
@@ -96,6 +99,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             async with writing:
                 await context.write(write_observation(observation))
 
+        self._observed.is_read = True
         async with anyio.create_task_group() as tasks:
             if request.each_load:
                 tasks.start_soon(self._tell_loads, tell)

@@ -26,6 +26,7 @@ class CallContext:
     session_id: SessionId | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The whole metadata of the request."""
+    is_cell: bool = False
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
 
     @property
@@ -47,6 +48,12 @@ def current_call() -> CallContext:
     if context is None:
         raise LookupError("No call runs here: current_call() is for the code of tools and cells.")
     return context
+
+
+def is_in_tool() -> bool:
+    """Tells whether the running code is surely a tool's; a cell's threads belong to no call."""
+    context = _current.get()
+    return context is not None and not context.is_cell
 
 
 class serving:  # noqa: N801 (used as a function; a generator would cost each call more)

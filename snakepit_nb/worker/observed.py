@@ -1,5 +1,6 @@
 """What a worker has seen of its calls, on its way home: bounded, and nobody waits for room."""
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
@@ -7,6 +8,8 @@ from typing import TypeVar
 import anyio
 
 from snakepit_nb.observations import LogEntry, Observation, SpanRecord, WorkerTrace
+
+from .context import is_in_tool
 
 BATCH_SECONDS = 0.1
 """How long what is seen waits for more; an observation each would cost more than a call."""
@@ -25,6 +28,8 @@ class Observed:
         self._spans: deque[SpanRecord] = deque(maxlen=MOST_KEPT)
         self._logs: deque[LogEntry] = deque(maxlen=MOST_KEPT)
         self._dropped = 0
+        self.is_read = False
+        """Whether somebody has come for it."""
         self._filled: anyio.Event | None = None  # there is one while somebody waits for it
         self._call_serving: Callable[[Callable[[], object]], object] | None = None
 
@@ -74,3 +79,20 @@ class Observed:
 
 def _taken(kept: "deque[T]") -> tuple[T, ...]:
     return tuple(kept.popleft() for _ in range(min(len(kept), MOST_SENT)))
+
+
+class LastResort(logging.Handler):
+    """Stands for `logging.lastResort`, which writes to stderr what nobody has configured otherwise.
+
+    A cell shows that, as in the kernel. What comes home as a line of log must not come twice.
+    """
+
+    def __init__(self, observed: Observed, before: logging.Handler) -> None:
+        super().__init__(before.level)
+        self._observed = observed
+        self._before = before
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes it where it would be lost or missed."""
+        if not (is_in_tool() and self._observed.is_read):
+            self._before.handle(record)

@@ -103,9 +103,11 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         async with anyio.create_task_group() as tasks:
             if request.each_load:
                 tasks.start_soon(self._tell_loads, tell)
-            while True:
-                await self._observed.filled()
+            goes_on = True
+            while goes_on:
+                goes_on = await self._observed.filled()
                 await tell(self._observed.take(self._runner.load))
+            tasks.cancel_scope.cancel()
 
     async def forget(self, session_id: SessionId) -> bool:
         """Lets a session's variables go, once nothing runs; tells whether there were any."""

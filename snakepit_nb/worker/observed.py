@@ -30,6 +30,7 @@ class Observed:
         self._dropped = 0
         self.is_read = False
         """Whether somebody has come for it."""
+        self._closed = anyio.Event()
         self._filled: anyio.Event | None = None  # there is one while somebody waits for it
         self._call_serving: Callable[[Callable[[], object]], object] | None = None
 
@@ -49,13 +50,21 @@ class Observed:
         """Takes a line of log; the oldest makes room."""
         self._add(self._logs, entry)
 
-    async def filled(self) -> None:
-        """Returns when there is something to take, a moment after it came."""
+    def close(self) -> None:
+        """Lets who reads take what is there and then end; on the serving thread's loop."""
+        self._closed.set()
+        if self._filled is not None:
+            self._filled.set()
+
+    async def filled(self) -> bool:
+        """Returns when there is something to take, a moment after it came; False: and no more."""
         filled = self._filled = anyio.Event()  # before the look: what comes behind it sets it
-        if not self._traces and not self._spans and not self._logs:
+        if not self._traces and not self._spans and not self._logs and not self._closed.is_set():
             await filled.wait()
         self._filled = None
-        await anyio.sleep(BATCH_SECONDS)
+        with anyio.move_on_after(BATCH_SECONDS):
+            await self._closed.wait()
+        return not self._closed.is_set()
 
     def take(self, load: int) -> Observation:
         """Returns what there is, the oldest first, beside how many calls the worker holds."""

@@ -49,6 +49,11 @@ def checked_correlation_id(text: str) -> CorrelationId:
     return CorrelationId(text)
 
 
+def adopted_correlation_id(text: str) -> CorrelationId:
+    """Returns the id that came with a request, or a fresh one where none came that can be one."""
+    return CorrelationId(text) if is_correlation_id(text) else new_correlation_id()
+
+
 def current_correlation_id() -> CorrelationId | None:
     """Returns the id that the running code belongs to, in a worker or under `correlation`."""
     label = _current.get()

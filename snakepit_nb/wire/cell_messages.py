@@ -19,7 +19,6 @@ from snakepit_nb.calls import (
 from snakepit_nb.errors import ValueEncodingError
 from snakepit_nb.identifiers import (
     CALL_ID_KEY,
-    CORRELATION_KEY,
     CallId,
     CorrelationId,
     SessionId,
@@ -47,12 +46,14 @@ def write_cell(cell: CellCall) -> cells.CellStart:
     )
 
 
-def read_cell(start: cells.CellStart, header: str) -> CellCall:
-    """Reads a cell but for its inputs, which `read_inputs` makes where the session lives."""
-    metadata = start.metadata
+def read_cell(start: cells.CellStart, correlation_id: CorrelationId) -> CellCall:
+    """Reads a cell but for its inputs, which `read_inputs` makes where the session lives.
+
+    Its correlation id is for the reader to choose, who sees the headers too.
+    """
     return CellCall(
-        call_id=CallId(metadata[CALL_ID_KEY]),
-        correlation_id=CorrelationId(header or metadata[CORRELATION_KEY]),
+        call_id=CallId(start.metadata[CALL_ID_KEY]),
+        correlation_id=correlation_id,
         session_id=SessionId(start.session_id) if start.session_id else None,
         code=start.code,
         execution_count=start.execution_count,

@@ -45,8 +45,8 @@ def write_call(call: ToolCall, *, stream: bool) -> bridge.ExecuteToolRequest:
     return request
 
 
-def read_call(request: bridge.ExecuteToolRequest, header: str) -> ToolCall:
-    """Reads a call; `header` is the correlation id of the gRPC header, which wins over metadata.
+def read_call(request: bridge.ExecuteToolRequest, correlation_id: CorrelationId) -> ToolCall:
+    """Reads a call; its correlation id is for the reader to choose, who sees the headers too.
 
     Raises:
         ValueEncodingError: a parameter cannot be decoded; the message names it.
@@ -60,7 +60,7 @@ def read_call(request: bridge.ExecuteToolRequest, header: str) -> ToolCall:
     metadata = read_metadata(request.metadata)
     return ToolCall(
         call_id=CallId(metadata.get(CALL_ID_KEY, "")),
-        correlation_id=CorrelationId(header or metadata.get(CORRELATION_KEY, "")),
+        correlation_id=correlation_id,
         tool_name=request.tool_name,
         parameters=parameters,
         session_id=SessionId(request.session_id) if request.session_id else None,

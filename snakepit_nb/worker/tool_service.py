@@ -74,7 +74,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a tool. What it raises is told in the response, not as a status."""
         headers = Headers(context)
         try:
-            call = read_call(request, headers.correlation_id)
+            call = read_call(request, headers.correlation_id(request.metadata))
             with self._watch(headers, call) as watch:
                 begun = time.monotonic()
                 work = partial(self._host.call, call.tool_name, call.parameters)
@@ -92,7 +92,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a streaming tool, never far ahead of its reader. What it raises ends the stream."""
         try:
             headers = Headers(context)
-            call = read_call(request, headers.correlation_id)
+            call = read_call(request, headers.correlation_id(request.metadata))
             with self._watch(headers, call) as watch:
                 await self._stream(call, context, watch)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)

@@ -12,8 +12,9 @@ from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from snakepit_nb.identifiers import CORRELATION_HEADER, CorrelationId
+from snakepit_nb.identifiers import CORRELATION_HEADER, CORRELATION_KEY, CorrelationId
 from snakepit_nb.observations import WorkerTrace
+from snakepit_nb.telemetry.correlation import adopted_correlation_id
 from snakepit_nb.telemetry.ids import (
     TRACE_HEADER,
     error_words,
@@ -35,10 +36,10 @@ class Headers:
     def __init__(self, context: ServicerContext) -> None:
         self._found: Mapping[str, Any] = dict(context.invocation_metadata() or ())
 
-    @property
-    def correlation_id(self) -> str:
-        """The correlation id, or nothing."""
-        return str(self._found.get(CORRELATION_HEADER, ""))
+    def correlation_id(self, metadata: Mapping[str, str]) -> CorrelationId:
+        """Returns the correlation id: the header's, else the request's, else a fresh one."""
+        mirrored = metadata.get(CORRELATION_KEY, "")
+        return adopted_correlation_id(str(self._found.get(CORRELATION_HEADER, mirrored)))
 
     def watch(
         self, what: str, correlation_id: CorrelationId, sink: Callable[[WorkerTrace], object]

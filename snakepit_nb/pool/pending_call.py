@@ -40,6 +40,12 @@ class PendingCall:
     is_abandoned: bool = False
     scope: anyio.CancelScope | None = None
     """Where it runs; cancelling it ends the call, not its caller."""
+    has_failed: bool = False
+    """It is a cell whose code raised, which its reply tells."""
+    is_stream: bool = False
+    chunks: int = 0
+    bytes: int = 0
+    """Of the data of its chunks, on the line."""
     since: float = field(default_factory=time.monotonic)
     _refusal: SnakepitError | None = None
     _decided: anyio.Event | None = None  # there is one while the call waits

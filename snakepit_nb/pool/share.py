@@ -44,7 +44,9 @@ class Share:
             worker = self._worker = dispatch.workers.get(await call.granted(self._queue_timeout))
             if worker is None:
                 raise gone_before_error(call)  # noqa: TRY301 (ends as every other error)
-        except BaseException:
+            dispatch.telling.call_granted(call)
+        except BaseException as error:
+            dispatch.telling.call_ended(call, error)
             dispatch.leave(call, None)
             raise
         return worker
@@ -56,4 +58,5 @@ class Share:
         frames: TracebackType | None,
     ) -> None:
         """Gives the share back."""
+        self._dispatch.telling.call_ended(self._call, error)
         self._dispatch.leave(self._call, self._worker)

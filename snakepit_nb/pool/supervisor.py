@@ -1,5 +1,6 @@
 """One worker from its launch to its end."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -9,6 +10,8 @@ from snakepit_nb.calls import ToolSpec
 from snakepit_nb.channel.channel import WorkerChannel
 from snakepit_nb.identifiers import WorkerId
 from snakepit_nb.launch.launcher import Launcher, LaunchSpec, WorkerExit, WorkerProcess
+
+STOPPED = "it was stopped"
 
 Connect = Callable[[WorkerProcess], AbstractAsyncContextManager[WorkerChannel]]
 
@@ -27,6 +30,7 @@ class LiveWorker:
         self.process = process
         self.channel = channel
         self.tools = tools
+        self.since = time.monotonic()
         self.ended_because = ""
         """What the pool itself ended it for; empty where it did not."""
         self.is_gone = False
@@ -58,7 +62,7 @@ class LiveWorker:
 
         async def stop_when_wanted() -> None:
             await self._stop_wanted.wait()
-            self.ended_because = "it was stopped"
+            self.ended_because = STOPPED
             await self.process.stop(stop_grace)
 
         async with anyio.create_task_group() as tasks:

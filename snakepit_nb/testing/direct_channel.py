@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
@@ -89,7 +90,7 @@ class DirectChannel:
         try:
             async for chunk in receive:
                 number += 1
-                yield ToolChunk(number=number, data=chunk.data)
+                yield replace(chunk, number=number)
         finally:
             run.cancel()
             receive.close()

@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import assert_never
 
 import anyio
@@ -46,6 +47,7 @@ from .pending_call import PendingCall
 from .refusals import refusal_error
 from .supervisor import Connect, LiveWorker, open_worker
 from .telling import Telling
+from .worker_events import WorkerEvents
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +81,7 @@ class Dispatch:
         self.is_closed = False
         self.tasks = tasks
         self.telling = Telling(settings)
+        self.worker_events = WorkerEvents(settings.name)
         self._launcher = launcher
         self._connect = connect
         self._starting = anyio.Semaphore(settings.start_batch)
@@ -224,7 +227,8 @@ class Dispatch:
                 self._tell_ready()
                 if self.settings.capacity_strategy is CapacityStrategy.HYBRID:
                     self.tasks.start_soon(self._mirror_load, worker)
-                self._note_end(worker, await worker.live(self.settings.stop_grace))
+                attend = partial(self.worker_events.attend, worker)
+                self._note_end(worker, await worker.live(self.settings.stop_grace, attend))
         except WorkerError as error:
             self.problems.append(str(error))
             self.telling.worker_start_failed(worker_id, since, error)

@@ -12,6 +12,7 @@ from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import SnakepitError, WorkerCrashedError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher
+from snakepit_nb.observations import EventControl
 from snakepit_nb.scheduling.events import (
     CallSubmitted,
     PoolResized,
@@ -44,6 +45,7 @@ async def open_pool(
         dispatch = Dispatch(settings, launcher, connect, tasks)
         pool = Pool(settings, dispatch)
         tasks.start_soon(dispatch.watch_sessions)
+        tasks.start_soon(dispatch.worker_events.watch)
         dispatch.telling.pool_started()
         try:
             dispatch.tell(PoolResized(workers=settings.workers))
@@ -243,6 +245,15 @@ class Pool:
             return 0  # what it held is gone with it
         self._dispatch.telling.session_cleaned(session_id, worker.worker_id, freed)
         return freed
+
+    @property
+    def event_control(self) -> EventControl:
+        """Which events the workers tell."""
+        return self._dispatch.worker_events.control
+
+    def control_events(self, control: EventControl) -> None:
+        """Changes which events the workers tell, also those to come."""
+        self._dispatch.worker_events.steer(control)
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:

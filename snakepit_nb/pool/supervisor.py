@@ -1,8 +1,9 @@
 """One worker from its launch to its end."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -13,6 +14,7 @@ from snakepit_nb.launch.launcher import Launcher, LaunchSpec, WorkerExit, Worker
 
 STOPPED = "it was stopped"
 
+Attend = Callable[[], Coroutine[Any, Any, None]]
 Connect = Callable[[WorkerProcess], AbstractAsyncContextManager[WorkerChannel]]
 
 
@@ -57,8 +59,11 @@ class LiveWorker:
         self.ended_because = self.ended_because or because
         return await self.process.kill()
 
-    async def live(self, stop_grace: float) -> WorkerExit:
-        """Returns when the process has ended, by itself or as `stop_soon` wanted."""
+    async def live(self, stop_grace: float, attend: Attend) -> WorkerExit:
+        """Returns when the process has ended, by itself or as `stop_soon` wanted.
+
+        `attend` is awaited meanwhile; it must not raise.
+        """
 
         async def stop_when_wanted() -> None:
             await self._stop_wanted.wait()
@@ -67,6 +72,7 @@ class LiveWorker:
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_when_wanted)
+            tasks.start_soon(attend)
             ended = await self.process.wait()
             tasks.cancel_scope.cancel()
         return ended

@@ -24,6 +24,7 @@ from snakepit_nb.wire.handshake import (
 from snakepit_nb.wire.private_directory import verify_private_directory
 
 from .cell_service import CellService
+from .event_stream import process_events
 from .grpc_server import open_server
 from .main_thread import MainThread
 from .parent_watch import watch_parent
@@ -99,6 +100,7 @@ async def _serve_grpc(
         os.write(announce, write_announcement(announcement))
         os.close(announce)
         await anyio.to_thread.run_sync(stopped.wait)
+        process_events.close()  # else the server would wait for whoever reads them
 
 
 def _read_line(descriptor: int) -> bytes:

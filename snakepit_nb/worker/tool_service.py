@@ -1,7 +1,7 @@
 """The worker's end of `snakepit.bridge.BridgeService`: its tools, called and streamed."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any, TypeAlias, TypeVar
@@ -21,6 +21,8 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
+from .event_service import serve_events
+from .event_stream import EventStream, executing, process_events
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
 from .tool_host import ToolHost
@@ -39,10 +41,12 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         host: ToolHost,
         runner: Runner,
         forget_session: Callable[[SessionId], Awaitable[bool]],
+        events: EventStream = process_events,
     ) -> None:
         self._host = host
         self._runner = runner
         self._forget_session = forget_session
+        self._events = events
 
     async def Ping(self, request: bridge.PingRequest, _: Context) -> bridge.PingResponse:
         """Answers, and so tells that the serving thread is alive."""
@@ -74,7 +78,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             call = read_call(request, correlation_header(context))
             begun = time.monotonic()
             work = partial(self._host.call, call.tool_name, call.parameters)
-            value = await self._run(_context_of(call), work, self._where(call))
+            value = await self._run(call, _context_of(call), work)
             result = ToolResult(value=value, seconds=time.monotonic() - begun)
             return write_result(call.tool_name, result)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
@@ -100,15 +104,15 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             limit=CHUNKS_AHEAD,
             shield=self._runner.uninterrupted,
         )
-        serves, where = _context_of(call), self._where(call)
-        put = self._runner.putting(outbox, where, serves.cancellation)
+        serves = _context_of(call)
+        put = self._runner.putting(outbox, self._where(call), serves.cancellation)
         failure: Exception | None = None
         numbers = count(1)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_send_chunks, call.tool_name, outbox, context, numbers)
             try:
                 work = partial(self._host.stream, call.tool_name, call.parameters, put)
-                await self._run(serves, work, where)
+                await self._run(call, serves, work)
             except Exception as error:  # noqa: BLE001 (raised once what came before it is sent)
                 failure = error
             finally:
@@ -118,13 +122,21 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         final = ToolChunk(number=next(numbers), data=None, is_final=True)
         await context.write(write_chunk(call.tool_name, final))
 
-    async def _run(self, serves: CallContext, work: Callable[[], Awaitable[T]], where: Place) -> T:
+    async def StreamTelemetry(  # type: ignore[override]  # it writes
+        self, requests: AsyncIterator[bridge.TelemetryControl], context: Context
+    ) -> None:
+        """Tells what happens in this worker, as the host wants it told."""
+        await serve_events(self._events, self._runner.call_serving, requests, context)
+
+    async def _run(
+        self, call: ToolCall, serves: CallContext, work: Callable[[], Awaitable[T]]
+    ) -> T:
         async def served() -> T:
-            with serving(serves):
+            with serving(serves), executing(self._events, call.tool_name, call.session_id):
                 return await work()
 
         return await self._runner.run(
-            serves.call_id, served, where=where, cancellation=serves.cancellation
+            serves.call_id, served, where=self._where(call), cancellation=serves.cancellation
         )
 
     def _where(self, call: ToolCall) -> Place:

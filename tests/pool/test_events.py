@@ -37,7 +37,6 @@ from snakepit_nb.telemetry.events import (
     StreamEnded,
     WorkerCrashed,
     WorkerEnded,
-    WorkerEvent,
     WorkerKilled,
     WorkerRetired,
     WorkerStarted,
@@ -291,7 +290,7 @@ async def test_all_that_is_catalogued_is_told_and_nothing_else() -> None:
         for story in STORIES:
             await story()
 
-    assert {type(event) for event in heard} == set(CATALOGUE.values()) - {WorkerEvent}
+    assert {type(event) for event in heard} == set(CATALOGUE.values())
 
 
 async def test_where_nobody_listens_no_event_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,247 @@
+"""What a worker tells of itself: kept until somebody wants to hear it, in a bounded ring.
+
+Any thread tells; nobody takes a lock, since user code may be interrupted anywhere.
+"""
+
+import fnmatch
+import random
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
+from types import TracebackType
+
+import anyio
+
+from snakepit_nb.errors import UsageError
+from snakepit_nb.observations import EventControl, ToldEvent
+from snakepit_nb.telemetry.correlation import current_correlation_id
+
+KEPT = 1024
+LONGEST_NAME = 128
+LONGEST_BITS = 1000  # what still is a float
+DROPPED = "telemetry.dropped"
+"""Told where events came faster than they were read. Measurement: `count`."""
+
+_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+
+_random = random.Random()  # noqa: S311  # of our own: user code may want its own repeated
+
+CallSoon = Callable[[Callable[[], None]], object]
+
+
+class EventStream:
+    """The events of one worker. When there are too many, the oldest are dropped, and counted."""
+
+    def __init__(
+        self,
+        *,
+        kept: int = KEPT,
+        chance: Callable[[], float] = _random.random,
+    ) -> None:
+        self.control = EventControl()
+        self._kept = kept
+        self._chance = chance
+        self._ring: deque[tuple[int, ToldEvent]] = deque(maxlen=kept)
+        self._numbers = count()
+        self._expected = 0
+        self._fits: tuple[Callable[[str], bool], ...] = ()
+        self._reader: EventReader | None = None
+
+    def emit(
+        self,
+        name: str,
+        measurements: Mapping[str, float],
+        metadata: Mapping[str, str],
+    ) -> None:
+        """Tells something that happened now, in the running call; from any thread, at once."""
+        for fits in self._fits:
+            if not fits(name):
+                return
+        event = ToldEvent(
+            name=name,
+            at=time.time_ns(),
+            measurements=measurements,
+            metadata=metadata,
+            correlation_id=current_correlation_id() or "",
+        )
+        self._ring.append((next(self._numbers), event))
+        if self._reader is not None:
+            self._reader.announce()
+
+    def apply(self, control: EventControl) -> None:
+        """Changes what is told from now on; what is kept already stays."""
+        self.control = control
+        self._fits = tuple(self._conditions(control))
+
+    @contextmanager
+    def attached(self, call_soon: CallSoon) -> Iterator["EventReader"]:
+        """Returns who reads what was kept and what comes, on the running loop.
+
+        There is one at a time: another one ends the one before.
+        """
+        self.close()
+        reader = self._reader = EventReader(self, call_soon)
+        try:
+            yield reader
+        finally:
+            if self._reader is reader:
+                self._reader = None
+
+    def close(self) -> None:
+        """Ends who reads now, once that has read what is kept."""
+        if self._reader is not None:
+            self._reader.end()
+
+    def take_now(self) -> list[ToldEvent]:
+        """Returns what is kept; for one thread."""
+        taken = [self._ring.popleft() for _ in range(len(self._ring))]
+        if not taken:
+            return []
+        following = max(number for number, _ in taken) + 1
+        dropped = following - self._expected - len(taken)
+        self._expected = following
+        events = [event for _, event in taken]
+        if dropped > 0 and len(taken) >= self._kept:  # else two threads overtook each other
+            events.insert(0, _dropped(dropped, events[0].at))
+        return events
+
+    def _conditions(self, control: EventControl) -> Iterator[Callable[[str], bool]]:
+        if not control.enabled:
+            yield lambda _: False
+        if control.allow:
+            yield _any_of(control.allow)
+        if control.deny:
+            denied = _any_of(control.deny)
+            yield lambda name: not denied(name)
+        if control.sampling < 1:
+            is_sampled = _any_of(control.sampled or ("*",))
+            yield lambda name: not is_sampled(name) or self._chance() < control.sampling
+
+
+class EventReader:
+    """Who reads a worker's events. Made by `EventStream.attached`."""
+
+    def __init__(self, stream: EventStream, call_soon: CallSoon) -> None:
+        self._stream = stream
+        self._call_soon = call_soon
+        self._filled = anyio.Event()
+        self._is_announced = False
+        self._is_ended = False
+
+    async def take(self) -> list[ToldEvent]:
+        """Waits for events and returns all; an empty list once it was ended and has read all."""
+        while True:
+            self._is_announced = False  # before the look: what comes behind it wakes us again
+            events = self._stream.take_now()
+            if events or self._is_ended:
+                return events
+            await self._filled.wait()
+            self._filled = anyio.Event()
+
+    def announce(self) -> None:
+        """Wakes who waits, from any thread."""
+        if not self._is_announced:
+            self._is_announced = True
+            self._call_soon(self._wake)
+
+    def end(self) -> None:
+        """Lets `take` return an empty list in the end; for the reader's own thread."""
+        self._is_ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._filled.set()
+
+
+class executing:  # noqa: N801 (used as a function; a generator would cost each call more)
+    """Tells the begin and the end of a tool's execution: the `with` is that."""
+
+    __slots__ = ("_begun", "_metadata", "_stream")
+
+    def __init__(self, stream: EventStream, tool: str, session_id: str | None) -> None:
+        self._stream = stream
+        self._metadata = {"tool": tool, "session_id": session_id or ""}
+
+    def __enter__(self) -> None:
+        self._stream.emit("tool.execution.start", {"system_time": time.time_ns()}, self._metadata)
+        self._begun = time.perf_counter_ns()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        taken = {"duration": time.perf_counter_ns() - self._begun}  # the seed's, nanoseconds
+        if kind is None:
+            self._stream.emit("tool.execution.stop", taken, self._metadata)
+        else:
+            metadata = {**self._metadata, "error_type": kind.__name__}
+            self._stream.emit("tool.execution.exception", taken, metadata)
+
+
+process_events = EventStream()
+"""What this process tells, where it is a worker."""
+
+_here: ContextVar[EventStream] = ContextVar("snakepit_events", default=process_events)
+
+
+@contextmanager
+def telling_to(stream: EventStream) -> Iterator[None]:
+    """Makes the code within the `with` tell its events there: to a worker within this process."""
+    token = _here.set(stream)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def emit_event(
+    name: str,
+    measurements: Mapping[str, float] | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Tells the kernel that something happened, from any thread of a worker; never waits.
+
+    Handlers get it by `snakepit.on("worker.<name>", handler)`, with the running call's
+    correlation id. What nobody listens to is dropped in the end.
+
+    Args:
+        name: Small letters, digits and `_`, in parts joined by dots: `model.epoch.ended`.
+        measurements: Numbers, by name.
+        metadata: Texts, by name.
+
+    Raises:
+        UsageError: one of these is not so.
+    """
+    if len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
+        raise UsageError(
+            f"event {name[:LONGEST_NAME]!r}: a name is small letters, digits and _, in parts "
+            "joined by dots, such as model.epoch.ended."
+        )
+    for key, value in (measurements or {}).items():
+        if not _is_number(value):
+            raise UsageError(f"event {name!r}, measurement {key!r}: give a number.")
+    for key, text in (metadata or {}).items():
+        if not isinstance(text, str):
+            raise UsageError(f"event {name!r}, metadata {key!r}: give a text.")
+    _here.get().emit(name, dict(measurements or {}), dict(metadata or {}))
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool) and value.bit_length() <= LONGEST_BITS
+    return isinstance(value, float)
+
+
+def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    fits = re.compile("|".join(map(fnmatch.translate, patterns))).match
+    return lambda name: fits(name) is not None
+
+
+def _dropped(number: int, at: int) -> ToldEvent:
+    return ToldEvent(name=DROPPED, at=at, measurements={"count": number})

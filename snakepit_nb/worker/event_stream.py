@@ -31,6 +31,8 @@ _NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 _random = random.Random()  # noqa: S311  # of our own: user code may want its own repeated
 
 CallSoon = Callable[[Callable[[], None]], object]
+_Told = tuple[str, int, Mapping[str, float], Mapping[str, str], str]
+"""An event's fields, in order: most events are never read, so none is made of them yet."""
 
 
 class EventStream:
@@ -45,7 +47,7 @@ class EventStream:
         self.control = EventControl()
         self._kept = kept
         self._chance = chance
-        self._ring: deque[tuple[int, ToldEvent]] = deque(maxlen=kept)
+        self._ring: deque[tuple[int, _Told]] = deque(maxlen=kept)
         self._numbers = count()
         self._expected = 0
         self._fits: tuple[Callable[[str], bool], ...] = ()
@@ -61,14 +63,8 @@ class EventStream:
         for fits in self._fits:
             if not fits(name):
                 return
-        event = ToldEvent(
-            name=name,
-            at=time.time_ns(),
-            measurements=measurements,
-            metadata=metadata,
-            correlation_id=current_correlation_id() or "",
-        )
-        self._ring.append((next(self._numbers), event))
+        told = (name, time.time_ns(), measurements, metadata, current_correlation_id() or "")
+        self._ring.append((next(self._numbers), told))
         if self._reader is not None:
             self._reader.announce()
 
@@ -104,7 +100,7 @@ class EventStream:
         following = max(number for number, _ in taken) + 1
         dropped = following - self._expected - len(taken)
         self._expected = following
-        events = [event for _, event in taken]
+        events = [_event(*told) for _, told in taken]
         if dropped > 0 and len(taken) >= self._kept:  # else two threads overtook each other
             events.insert(0, _dropped(dropped, events[0].at))
         return events
@@ -241,6 +237,22 @@ def _is_number(value: object) -> bool:
 def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     fits = re.compile("|".join(map(fnmatch.translate, patterns))).match
     return lambda name: fits(name) is not None
+
+
+def _event(
+    name: str,
+    at: int,
+    measurements: Mapping[str, float],
+    metadata: Mapping[str, str],
+    correlation_id: str,
+) -> ToldEvent:
+    return ToldEvent(
+        name=name,
+        at=at,
+        measurements=measurements,
+        metadata=metadata,
+        correlation_id=correlation_id,
+    )
 
 
 def _dropped(number: int, at: int) -> ToldEvent:

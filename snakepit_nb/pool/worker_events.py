@@ -1,6 +1,7 @@
 """Brings home what a pool's workers tell, for as long as anybody wants to hear it."""
 
 import logging
+from dataclasses import replace
 
 import anyio
 
@@ -8,7 +9,7 @@ from snakepit_nb.channel.channel import EventTap
 from snakepit_nb.errors import SnakepitError, WorkerCrashedError
 from snakepit_nb.mailbox import waking_here
 from snakepit_nb.observations import EventControl
-from snakepit_nb.telemetry.bus import emit, wanted, watch
+from snakepit_nb.telemetry.bus import emit, wanted, watch, worker_patterns
 from snakepit_nb.telemetry.events import WorkerEvent
 
 from .supervisor import LiveWorker
@@ -65,8 +66,9 @@ class WorkerEvents:
         try:
             while self.is_wanted:
                 changed = self._changed
-                await tap.control(self.control)
+                await tap.control(self._wish())
                 await changed.wait()
+            await tap.control(self.control)  # what nobody hears yet is kept, all of it
         except SnakepitError:
             return  # whoever reads is told it too
         listening.cancel()
@@ -89,6 +91,13 @@ class WorkerEvents:
             return  # its supervisor tells it
         except SnakepitError as error:  # another host's, which has no such stream
             log.info("worker %s tells no events: %s", worker.worker_id, error)
+
+    def _wish(self) -> EventControl:
+        """Returns the control, narrowed to what somebody listens to: each event has its cost."""
+        heard = worker_patterns()
+        if self.control.allow or not heard or "*" in heard:
+            return self.control
+        return replace(self.control, allow=heard)
 
     def _wake(self) -> None:
         changed, self._changed = self._changed, anyio.Event()

@@ -72,6 +72,18 @@ class Bus:
         self._queue.put(delivered)
         return delivered.wait(timeout)
 
+    def worker_patterns(self) -> tuple[str, ...]:
+        """Returns what is listened to of workers: globs on the names that these give."""
+        return tuple(
+            {
+                subscription.pattern.removeprefix(_WORKERS)
+                if subscription.pattern.startswith(_WORKERS)
+                else "*": None
+                for subscription in self._subscriptions
+                if subscription.may_want(WorkerEvent)
+            }
+        )
+
     def watch(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Calls back, from any thread, when other kinds of events may be wanted than before.
 
@@ -143,6 +155,7 @@ class _Subscription:
     """One handler and what it wants."""
 
     def __init__(self, pattern: str, handler: Handler) -> None:
+        self.pattern = pattern
         self._handler = handler
         self.fits = re.compile(fnmatch.translate(pattern)).match
         wildcards = (pattern.find(wildcard) for wildcard in _WILDCARDS)
@@ -176,3 +189,4 @@ wanted = _bus.wanted
 emit = _bus.emit
 flush = _bus.flush
 watch = _bus.watch
+worker_patterns = _bus.worker_patterns

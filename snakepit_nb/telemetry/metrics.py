@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import psutil
 from opentelemetry.metrics import CallbackOptions, Meter, Observation, get_meter
 
 NAME = "snakepit_nb"
@@ -114,6 +113,8 @@ def _depth(pool: PoolReading) -> Iterable[Observation]:
 
 
 def _memory(pool: PoolReading) -> Iterable[Observation]:
+    import psutil  # noqa: PLC0415 (it takes its time, and most never look)
+
     for worker in pool.workers:
         with suppress(psutil.Error):  # it has ended meanwhile
             yield Observation(psutil.Process(worker.pid).memory_info().rss, _of(pool, worker))

@@ -105,6 +105,23 @@ async def test_who_listens_to_pools_only_asks_no_worker() -> None:
     assert not asked
 
 
+async def test_only_what_somebody_listens_to_is_sent() -> None:
+    async with (
+        open_in_process_launcher(Teller) as launcher,
+        open_test_pool(launcher=launcher) as pool,
+    ):
+        with Ear("my.*", "your.own"):
+            await until_controlled(launcher.workers, EventControl(allow=("my.*", "your.own")))
+            with Ear("*"):
+                await until_controlled(launcher.workers, EventControl())
+            pool.control_events(EventControl(allow=("x",)))
+            await until_controlled(launcher.workers, EventControl(allow=("x",)))
+            pool.control_events(EventControl())
+            await until_controlled(launcher.workers, EventControl(allow=("my.*", "your.own")))
+        await until_controlled(launcher.workers, EventControl())
+        await until_read(launcher.workers[0], wanted=False)
+
+
 async def test_a_control_holds_for_all_workers_and_for_those_to_come() -> None:
     async with (
         open_in_process_launcher(Teller) as launcher,

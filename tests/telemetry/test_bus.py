@@ -99,6 +99,30 @@ def test_workers_are_listened_to_where_a_pattern_may_fit_what_they_tell(
     assert bus.wanted(WorkerEvent) is wanted
 
 
+def test_what_workers_need_not_tell_is_known() -> None:
+    bus = Bus()
+    for pattern in ("worker.my.*", "pool.*", "worker.my.*", "worker.own"):
+        bus.on(pattern, lambda _: None)
+    narrow = bus.worker_patterns()
+    bus.on("w*.own", lambda _: None)
+
+    assert narrow == ("my.*", "own")
+    assert "*" in bus.worker_patterns()
+
+
+def test_what_is_not_catalogued_is_told_to_nobody() -> None:
+    class Uncatalogued(Event):
+        kind = "pool.uncatalogued"
+
+    bus, heard = Bus(), list[Event]()
+    bus.on("*", heard.append)
+
+    bus.emit(Uncatalogued())
+
+    assert bus.flush()
+    assert heard == []
+
+
 def test_a_pattern_for_one_event_of_workers_hears_no_other() -> None:
     bus, heard = Bus(), list[str]()
     bus.on("worker.tool.*", lambda event: heard.append(event.name))

@@ -56,21 +56,27 @@ class WorkerEvents:
         """Passes on what a worker tells; tells whether it would go on, if that were wanted."""
         has_ended = False
         async with worker.channel.events() as tap, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._steer, tap, tasks.cancel_scope)
+            steered = anyio.Event()
+            tasks.start_soon(self._steer, tap, steered, tasks.cancel_scope)
+            await steered.wait()  # lest the worker sends what nobody listens to
             await self._pass_on(tap, worker)
             has_ended = True
             tasks.cancel_scope.cancel()
         return not has_ended
 
-    async def _steer(self, tap: EventTap, listening: anyio.CancelScope) -> None:
+    async def _steer(
+        self, tap: EventTap, steered: anyio.Event, listening: anyio.CancelScope
+    ) -> None:
         try:
             while self.is_wanted:
                 changed = self._changed
                 await tap.control(self._wish())
+                steered.set()
                 await changed.wait()
             await tap.control(self.control)  # what nobody hears yet is kept, all of it
         except SnakepitError:
-            return  # whoever reads is told it too
+            steered.set()  # whoever reads is told it too
+            return
         listening.cancel()
 
     async def _pass_on(self, tap: EventTap, worker: LiveWorker) -> None:

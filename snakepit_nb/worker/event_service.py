@@ -13,6 +13,8 @@ from snakepit_nb.wire.event_messages import read_control, write_told
 from .event_stream import CallSoon, EventStream
 
 TOGETHER_SECONDS = 0.05  # what comes faster wakes the serving thread once
+CONTROL_SECONDS = 0.25
+"""How long what was kept waits for a toggle, which ends a control of ours: hosts need send none."""
 MEMORY_SECONDS = 10.0
 STATM = Path("/proc/self/statm")
 
@@ -25,8 +27,11 @@ async def serve_events(
     """Sends what was kept and what comes, until the reader goes or the worker stops."""
     await context.send_initial_metadata(())  # hosts wait for it before they send a control
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(_take_controls, stream, controls)
         with stream.attached(call_soon) as reader:
+            controlled = anyio.Event()
+            tasks.start_soon(_take_controls, stream, controls, controlled)
+            with anyio.move_on_after(CONTROL_SECONDS):
+                await controlled.wait()
             tasks.start_soon(_sample_memory, stream)
             while events := await reader.take():
                 for event in events:
@@ -35,9 +40,13 @@ async def serve_events(
         tasks.cancel_scope.cancel()
 
 
-async def _take_controls(stream: EventStream, controls: AsyncIterator[Any]) -> None:
+async def _take_controls(
+    stream: EventStream, controls: AsyncIterator[Any], controlled: anyio.Event
+) -> None:
     async for message in controls:
         stream.apply(read_control(message, stream.control))
+        if message.HasField("toggle"):
+            controlled.set()
 
 
 async def _sample_memory(stream: EventStream) -> None:

@@ -69,9 +69,15 @@ class EventStream:
             self._reader.announce()
 
     def apply(self, control: EventControl) -> None:
-        """Changes what is told from now on; what is kept already stays."""
+        """Changes what is told from now on, and what a reader gets that has not begun to read."""
         self.control = control
-        self._fits = tuple(self._conditions(control))
+        choices = tuple(_choices(control))
+        self._fits = (*choices, *self._samplings(control))
+        if self._reader is not None and not self._reader.has_begun:
+            for _ in range(len(self._ring)):
+                number, told = self._ring.popleft()
+                if all(fits(told[0]) for fits in choices):
+                    self._ring.append((number, told))
 
     @contextmanager
     def attached(self, call_soon: CallSoon) -> Iterator["EventReader"]:
@@ -105,14 +111,7 @@ class EventStream:
             events.insert(0, _dropped(dropped, events[0].at))
         return events
 
-    def _conditions(self, control: EventControl) -> Iterator[Callable[[str], bool]]:
-        if not control.enabled:
-            yield lambda _: False
-        if control.allow:
-            yield _any_of(control.allow)
-        if control.deny:
-            denied = _any_of(control.deny)
-            yield lambda name: not denied(name)
+    def _samplings(self, control: EventControl) -> Iterator[Callable[[str], bool]]:
         if control.sampling < 1:
             is_sampled = _any_of(control.sampled or ("*",))
             yield lambda name: not is_sampled(name) or self._chance() < control.sampling
@@ -127,9 +126,11 @@ class EventReader:
         self._filled = anyio.Event()
         self._is_announced = False
         self._is_ended = False
+        self.has_begun = False
 
     async def take(self) -> list[ToldEvent]:
         """Waits for events and returns all; an empty list once it was ended and has read all."""
+        self.has_begun = True
         while True:
             self._is_announced = False  # before the look: what comes behind it wakes us again
             events = self._stream.take_now()
@@ -226,6 +227,17 @@ def emit_event(
         if not isinstance(text, str):
             raise UsageError(f"event {name!r}, metadata {key!r}: give a text.")
     _here.get().emit(name, dict(measurements or {}), dict(metadata or {}))
+
+
+def _choices(control: EventControl) -> Iterator[Callable[[str], bool]]:
+    """Yields what names have to fit."""
+    if not control.enabled:
+        yield lambda _: False
+    if control.allow:
+        yield _any_of(control.allow)
+    if control.deny:
+        denied = _any_of(control.deny)
+        yield lambda name: not denied(name)
 
 
 def _is_number(value: object) -> bool:

@@ -511,19 +511,18 @@ async def test_a_worker_tells_what_it_has_kept_and_then_what_comes(open_end: Ope
 
 async def test_what_a_worker_tells_is_controlled_while_it_tells(open_end: OpenEnd) -> None:
     async with open_end() as (_, channel), channel.events() as tap:
+        names: list[str] = []
         for control, name in (
             (EventControl(allow=("all.*",)), "all.of.it"),
             (EventControl(enabled=False), "none.of.it"),
-            (
-                EventControl(sampling=0.0, sampled=("rare.*",), deny=("tool.*", "python.*")),
-                "rare.x",
-            ),
-            (EventControl(deny=("tool.*", "python.*")), "all.again"),
+            (EventControl(deny=("tool.*",), sampling=0.0, sampled=("rare.*",)), "rare.one"),
+            (EventControl(deny=("tool.*",)), "all.again"),
         ):
             await tap.control(control)
             await channel.tools()  # a round trip
             await channel.call(a_call("tell", name=name))
-        names = [(await told(tap, "*")).name for _ in range(2)]
+            if name.startswith("all."):
+                names.append((await told(tap, "*")).name)
 
     assert names == ["all.of.it", "all.again"]
 

@@ -88,7 +88,6 @@ async def test_a_worker_that_is_stopped_tells_its_last_and_ends_the_stream_at_on
     launcher: SubprocessLauncher,
 ) -> None:
     async with serving(launcher) as (worker, channel), channel.events() as tap:
-        await tap.control(EventControl(deny=("python.*",)))
         await told(tap, "python.memory.sampled")
         await channel.call(a_call("loop"))
         names: list[str] = []

@@ -110,6 +110,32 @@ def test_a_control_chooses_what_is_told_from_then_on(control: EventControl, told
     assert names(stream.take_now()) == ["before", *told.split()]
 
 
+async def test_a_control_chooses_also_of_what_was_kept_for_who_has_not_begun_to_read() -> None:
+    stream = EventStream()
+    for name in ("a.x", "b.x", "a.y"):
+        stream.emit(name, {}, {})
+
+    with stream.attached(waking_here()) as reader:
+        stream.apply(EventControl(allow=("a.*",)))
+        kept = await reader.take()
+        stream.emit("a.z", {}, {})
+        stream.apply(EventControl(allow=("b.*",)))
+        later = await reader.take()
+
+    assert (names(kept), names(later)) == (["a.x", "a.y"], ["a.z"])
+
+
+async def test_what_was_kept_is_not_sampled_again() -> None:
+    stream = EventStream(chance=lambda: 1.0)
+    stream.emit("kept", {}, {})
+
+    with stream.attached(waking_here()) as reader:
+        stream.apply(EventControl(sampling=0.5))
+        stream.emit("not_told", {}, {})
+
+        assert names(await reader.take()) == ["kept"]
+
+
 def test_a_control_can_be_taken_back() -> None:
     stream = EventStream()
     stream.apply(EventControl(enabled=False))

@@ -39,7 +39,8 @@ from snakepit_nb.wire.messages import (
 )
 from snakepit_nb.worker import tool_host
 from snakepit_nb.worker.context import CallContext, serving
-from snakepit_nb.worker.event_stream import EventReader, executing, telling_to
+from snakepit_nb.worker.emitting import executing, telling_to
+from snakepit_nb.worker.event_stream import EventReader
 
 from .in_process_worker import InProcessWorker, Run
 from .plain_cells import cell_error

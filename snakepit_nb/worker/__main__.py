@@ -24,7 +24,7 @@ from snakepit_nb.wire.handshake import (
 from snakepit_nb.wire.private_directory import verify_private_directory
 
 from .cell_service import CellService
-from .event_stream import process_events
+from .emitting import process_events
 from .grpc_server import open_server
 from .main_thread import MainThread
 from .parent_watch import watch_parent

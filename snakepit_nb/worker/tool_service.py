@@ -21,8 +21,9 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
+from .emitting import executing, process_events
 from .event_service import serve_events
-from .event_stream import EventStream, executing, process_events
+from .event_stream import EventStream
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
 from .tool_host import ToolHost

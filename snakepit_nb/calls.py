@@ -80,6 +80,8 @@ class ToolChunk:
     number: int
     data: Any
     is_final: bool = False
+    bytes: int = 0
+    """Of its data, on the line."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

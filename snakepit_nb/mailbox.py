@@ -2,6 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
+
+from anyio.lowlevel import current_token
 
 
 class Mailbox:
@@ -37,3 +40,11 @@ class Mailbox:
         finally:
             if self._waiting and not self._is_awake:  # a callback raised
                 self._wake()
+
+
+def waking_here() -> Callable[[Callable[[], None]], object]:
+    """Returns what lets the running loop, asyncio's or trio's, call back from any thread."""
+    loop: Any = current_token().native_token
+    by_asyncio: Callable[[Callable[[], None]], object] | None
+    by_asyncio = getattr(loop, "call_soon_threadsafe", None)
+    return by_asyncio or loop.run_sync_soon  # type: ignore[no-any-return]

@@ -181,3 +181,30 @@ class Observation:
     logs: tuple[LogEntry, ...] = ()
     dropped: int = 0
     """How many spans and lines came faster than they could be sent, since the last one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldEvent:
+    """What a worker tells, or user code in it, by a dotted name."""
+
+    name: str
+    at: int
+    """Nanoseconds since 1970."""
+    measurements: Mapping[str, float] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventControl:
+    """Which of its events a worker tells. Patterns are globs on their names."""
+
+    enabled: bool = True
+    sampling: float = 1.0
+    """Which share of them, from 0 to 1."""
+    sampled: tuple[str, ...] = ()
+    """Those that `sampling` is about; if there are none, all."""
+    allow: tuple[str, ...] = ()
+    """Those that may be told; if there are none, all."""
+    deny: tuple[str, ...] = ()
+    """Those that may not, whatever else is said."""

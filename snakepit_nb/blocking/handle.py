@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
@@ -11,11 +11,13 @@ from typing import Any, Self
 from snakepit_nb.calls import CellCall, CellEvent, CellReply, ToolSpec
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId
+from snakepit_nb.observations import EventControl
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 
 from .cell_run import run_cell
+from .event_control import changed_control
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
 from .lease import Lease
@@ -180,6 +182,40 @@ class Pool(ToolCalls, FunctionCalls):
             for call in calls
             if wanted in (None, call.correlation_id, call.call_id)
         )
+
+    def telemetry(
+        self,
+        *,
+        enabled: bool | None = None,
+        sampling: float | None = None,
+        sampled: Sequence[str] | None = None,
+        allow: Sequence[str] | None = None,
+        deny: Sequence[str] | None = None,
+    ) -> EventControl:
+        """Changes which events the workers tell; what is not given stays as it is.
+
+        Args:
+            enabled: Whether they tell any.
+            sampling: Which share of them, from 0 to 1.
+            sampled: Globs for the names that `sampling` is about, such as `tool.*`; by default all.
+            allow: Globs for the names that may be told; none: all.
+            deny: Globs for the names that may not, whatever else is said.
+
+        Returns: what holds now.
+
+        Raises:
+            UsageError: the patterns are one text, or the share is no number.
+        """
+        control = changed_control(
+            self._pool.event_control,
+            enabled=enabled,
+            sampling=sampling,
+            sampled=sampled,
+            allow=allow,
+            deny=deny,
+        )
+        portal().call(self._pool.control_events, control)
+        return control
 
     def status(self) -> PoolSnapshot:
         """Returns what the pool looks like now."""

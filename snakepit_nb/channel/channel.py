@@ -6,6 +6,7 @@ processes. What the worker or the way to it does wrong comes up as an error of
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from snakepit_nb.calls import (
@@ -18,9 +19,29 @@ from snakepit_nb.calls import (
     ToolSpec,
 )
 from snakepit_nb.identifiers import CallId, SessionId
-from snakepit_nb.observations import Observation
+from snakepit_nb.observations import EventControl, Observation, ToldEvent
 
 PutCellEvent = Callable[[CellEvent], Awaitable[None]]
+
+
+class EventTap(Protocol):
+    """What a worker tells of itself, while its `async with` lasts."""
+
+    async def control(self, control: EventControl) -> None:
+        """Changes what the worker tells from now on.
+
+        Raises: as `read`.
+        """
+
+    async def read(self) -> ToldEvent | None:
+        """Waits for the next event, or for the one kept the longest; None: no more will come.
+
+        Nothing can be read any more when this was cancelled.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+            WorkerError: it has no such stream.
+        """
 
 
 class WorkerChannel(Protocol):
@@ -67,6 +88,9 @@ class WorkerChannel(Protocol):
         Raises:
             WorkerCrashedError: the worker is gone.
         """
+
+    def events(self) -> AbstractAsyncContextManager[EventTap]:
+        """Attaches to what the worker tells. It is for one at a time: another ends the first."""
 
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session, after what it runs now; returns how much."""

@@ -25,8 +25,9 @@ from snakepit_nb.identifiers import (
     CorrelationId,
     SessionId,
 )
-from snakepit_nb.observations import Observation
+from snakepit_nb.observations import EventControl, Observation, ToldEvent
 from snakepit_nb.wire.cell_messages import read_output, write_cell
+from snakepit_nb.wire.event_messages import read_told, write_controls
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
@@ -34,7 +35,7 @@ from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.messages import read_chunk, read_result, read_tool, write_call
 from snakepit_nb.wire.observation_messages import read_observation
 
-from .channel import PutCellEvent
+from .channel import EventTap, PutCellEvent
 
 METADATA_BYTES = 1024 * 1024  # a stream's failure, with its traceback, travels there
 
@@ -135,6 +136,15 @@ class GrpcChannel:
             finally:
                 rpc.cancel()
 
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[EventTap]:
+        """Attaches to what the worker tells."""
+        rpc = self._bridge.StreamTelemetry(metadata=self._headers(None))
+        try:
+            yield _GrpcEventTap(self, rpc)
+        finally:
+            rpc.cancel()
+
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session."""
         request = bridge.CleanupSessionRequest(session_id=session_id)
@@ -170,6 +180,32 @@ class GrpcChannel:
         return grpc.aio.Metadata(self._token, correlation, *call.origin.headers)
 
 
+class _GrpcEventTap:
+    """One `StreamTelemetry`."""
+
+    def __init__(
+        self,
+        channel: GrpcChannel,
+        rpc: "grpc.aio.StreamStreamCall[bridge.TelemetryControl, bridge.TelemetryEvent]",
+    ) -> None:
+        self._channel = channel
+        self._rpc = rpc
+
+    async def control(self, control: EventControl) -> None:
+        """Changes what the worker tells from now on."""
+        with _Translated(self._channel, None):
+            for message in write_controls(control):
+                await self._rpc.write(message)
+
+    async def read(self) -> ToldEvent | None:
+        """Waits for the next event."""
+        with _Translated(self._channel, None):
+            message = await self._rpc.read()
+        if message is grpc.aio.EOF:
+            return None
+        return read_told(cast("bridge.TelemetryEvent", message))
+
+
 class _Translated:
     """Makes the errors of gRPC within a `with` ours."""
 
@@ -194,7 +230,8 @@ class _Translated:
                 raise decode_status(
                     error.code(), details, correlation_id=self._correlation_id
                 ) from None
-            case grpc.aio.UsageError():  # the channel was closed before the call
+            # The channel was closed before the call, or a stream has ended before a message.
+            case grpc.aio.UsageError() | asyncio.InvalidStateError():
                 raise self._gone(str(error)) from None
             case asyncio.CancelledError() if self._channel.is_closed:
                 # Under the call, which gRPC tells as if the caller had been cancelled.

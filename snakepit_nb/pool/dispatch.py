@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import assert_never
 
 import anyio
@@ -28,20 +29,26 @@ from snakepit_nb.scheduling.events import (
     CallAbandoned,
     CallEnded,
     Event,
+    PoolResized,
     TimePassed,
     WorkerFailed,
     WorkerLost,
     WorkerReady,
+    WorkerRetired,
 )
 from snakepit_nb.scheduling.scheduler import Scheduler
+from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import CapacityStrategy, PoolSettings
-from snakepit_nb.telemetry import events
+from snakepit_nb.telemetry.bus import wanted
+from snakepit_nb.telemetry.events import SessionLost as SessionLossTold
 from snakepit_nb.telemetry.home import take_in
 
 from .launch_spec import launch_spec
 from .pending_call import PendingCall
 from .refusals import refusal_error
 from .supervisor import Connect, LiveWorker, open_worker
+from .telling import Telling
+from .worker_events import WorkerEvents
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +56,8 @@ REMEMBERED_PROBLEMS = 20
 REMEMBERED_NAMES = 10_000  # sessions
 LOOKS_PER_TTL = 10
 LONGEST_LOOK_SECONDS = 60.0
+TAKES_SESSIONS = (WorkerLost, WorkerFailed, WorkerRetired, CallAbandoned, PoolResized)
+"""The events by which sessions may lose their homes."""
 
 
 class Dispatch:
@@ -72,6 +81,8 @@ class Dispatch:
         self.last_correlation_id: CorrelationId | None = None
         self.is_closed = False
         self.tasks = tasks
+        self.telling = Telling(settings)
+        self.worker_events = WorkerEvents(settings.name)
         self._launcher = launcher
         self._connect = connect
         self._starting = anyio.Semaphore(settings.start_batch)
@@ -86,10 +97,22 @@ class Dispatch:
 
     def tell(self, event: Event) -> None:
         """Lets the scheduler decide and carries it out, with no await between the two."""
+        if wanted(SessionLossTold) and isinstance(event, TAKES_SESSIONS):
+            self._tell_with_losses(event)
+            return
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
         if self._changed is not None:
             self.wake()
+
+    def _tell_with_losses(self, event: Event) -> None:
+        """As `tell`, and tells the world which sessions lost their homes by it."""
+        homes = self.scheduler.homes
+        for decision in self.scheduler.handle(event, time.monotonic()):
+            self._carry_out(decision)
+        left = self.scheduler.homes
+        self.telling.sessions_lost({s: home for s, home in homes.items() if left.get(s) != home})
+        self.wake()
 
     def wake(self) -> None:
         """Lets those look again who wait in `until`."""
@@ -113,6 +136,7 @@ class Dispatch:
             raise self._closed_error(call.correlation_id)
         self.calls[call.call_id] = call
         self.last_correlation_id = call.correlation_id
+        self.telling.call_submitted(call)
         if call.session_id is not None:
             call.names = self.names.get(call.session_id, ())
 
@@ -138,6 +162,9 @@ class Dispatch:
         """Gives up a call that its worker cannot stop: the worker ends once its others have."""
         call.is_abandoned = True
         self.tell(CallAbandoned(call_id=call.call_id))
+        if call.worker_id is not None:
+            load = self.scheduler.load_of(call.worker_id)
+            self.telling.worker_retired(call.worker_id, load, "a call did not stop")
 
     async def watch_sessions(self) -> None:
         """Lets sessions expire."""
@@ -150,12 +177,18 @@ class Dispatch:
     def _carry_out(self, decision: Decision) -> None:
         match decision:
             case GrantLease():
-                self.calls[decision.call_id].accept(decision.worker_id)
+                call = self.calls[decision.call_id]
+                call.accept(decision.worker_id)
+                if call.session_id is not None:
+                    self.telling.session_at(
+                        call.session_id, self.scheduler.home_of(call.session_id)
+                    )
             case RefuseCall():
                 self._refuse(decision)
             case StartWorker():
                 self.tasks.start_soon(self._supervise, decision.worker_id)
             case EndSession():
+                self.telling.session_expired(decision.session_id, decision.worker_id)
                 self.tasks.start_soon(self._free_session, decision)
             case StopWorker() | KillWorker():
                 worker = self.workers.get(decision.worker_id)
@@ -186,16 +219,21 @@ class Dispatch:
 
     async def _supervise(self, worker_id: WorkerId) -> None:
         """Attends one worker for its whole life."""
-        spec = launch_spec(self.settings, worker_id)
+        spec, since = launch_spec(self.settings, worker_id), time.monotonic()
         try:
             async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:
                 self.workers[worker_id] = worker
+                self.telling.worker_started(worker, since)
                 self.tell(WorkerReady(worker_id=worker_id, capacity=worker.capacity))
+                self._tell_ready()
                 self.tasks.start_soon(self._observe, worker)
-                self._note_end(worker, await worker.live(self.settings.stop_grace))
+                attend = partial(self.worker_events.attend, worker)
+                self._note_end(worker, await worker.live(self.settings.stop_grace, attend))
         except WorkerError as error:
             self.problems.append(str(error))
+            self.telling.worker_start_failed(worker_id, since, error)
             self.tell(WorkerFailed(worker_id=worker_id))
+            self._tell_ready()
         finally:
             self.workers.pop(worker_id, None)
             self.tell(WorkerLost(worker_id=worker_id))
@@ -217,20 +255,14 @@ class Dispatch:
         worker.counted_load = load
         self.wake()
         if load >= worker.capacity:
-            self._tell_full(worker, load)
+            booked = self.scheduler.load_of(worker.worker_id)
+            self.telling.capacity_reached(worker, load, booked)
 
-    def _tell_full(self, worker: LiveWorker, load: int) -> None:
-        booked = self.scheduler.load_of(worker.worker_id)
-        events.emit(
-            events.Event(
-                name=events.POOL_CAPACITY_REACHED,
-                measurements={"capacity": worker.capacity, "load": load, "booked": booked},
-                metadata={
-                    "pool": self.settings.name,
-                    "worker_id": worker.worker_id,
-                    "profile": str(self.settings.profile),
-                },
-            )
+    def _tell_ready(self) -> None:
+        ledger = self.scheduler.snapshot()
+        starting = sum(worker.state is WorkerState.STARTING for worker in ledger.workers)
+        self.telling.pool_ready(
+            starting=starting, workers=len(self.workers), capacity=ledger.capacity
         )
 
     async def _free_session(self, decision: EndSession) -> None:
@@ -238,11 +270,13 @@ class Dispatch:
         if worker is None:
             return
         try:
-            await worker.channel.end_session(decision.session_id)
+            freed = await worker.channel.end_session(decision.session_id)
+            self.telling.session_cleaned(decision.session_id, decision.worker_id, freed)
         except SnakepitError as error:
             log.warning("session %s was not freed: %s", decision.session_id, error)
 
     def _note_end(self, worker: LiveWorker, ended: WorkerExit) -> None:
+        self.telling.worker_ended(worker, ended)
         if worker.ended_because:
             log.info("worker %s ended: %s", worker.worker_id, worker.ended_because)
             return

@@ -33,12 +33,14 @@ class Lease:
 
     async def stream(self, call: ToolCall, pending: PendingCall, put: PutChunk) -> None:
         """Runs a streaming tool."""
+        pending.is_stream = True
 
         async def work() -> None:
             # Closed here, whatever ends `put`: the tool runs until its stream is closed.
             async with aclosing(self._worker.channel.stream(call)) as chunks:
                 async for chunk in chunks:
                     pending.chunks += not chunk.is_final
+                    pending.bytes += chunk.bytes
                     await put(chunk)
 
         await self._running(pending).run(work)
@@ -48,6 +50,7 @@ class Lease:
         work = partial(self._worker.channel.run_cell, cell, put)
         reply = await self._running(pending).run_cell(work)
         pending.cell_error = reply.error
+        self._dispatch.telling.variables_not_sent(pending, reply.unsent.values())
         if cell.session_id is not None:
             self._dispatch.note_names(cell.session_id, reply.names)
         return reply
@@ -102,14 +105,17 @@ class ManualLease:
             pending = PendingCall.of(call, timeout)
             pending.accept(self.worker_id)
             self._dispatch.calls[call.call_id] = self._holder.leased = pending
-            failure: BaseException | None = None
+            error: BaseException | None = None
+            self._dispatch.telling.call_submitted(pending)
+            self._dispatch.telling.call_granted(pending)
             try:
                 yield pending
-            except BaseException as error:
-                failure = error
+            except BaseException as raised:
+                error = raised
                 raise
             finally:
+                self._dispatch.telling.call_ended(pending, error)
                 self._holder.leased = None
                 del self._dispatch.calls[call.call_id]
-                leave_trace(pending, self._dispatch.settings.name, failure)
+                leave_trace(pending, self._dispatch.settings.name, error)
                 self._dispatch.wake()

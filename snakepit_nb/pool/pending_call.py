@@ -37,8 +37,11 @@ class PendingCall:
     """The variables of its session."""
     cell_error: CellError | None = None
     """The error that its code ended by, if it is a cell."""
+    is_stream: bool = False
     chunks: int = 0
     """How many items it has streamed."""
+    bytes: int = 0
+    """Of their data, on the line."""
     worker_id: WorkerId | None = None
     is_cancelled: bool = False
     is_abandoned: bool = False

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import anyio
 
@@ -11,6 +12,7 @@ from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import SnakepitError, WorkerCrashedError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher
+from snakepit_nb.observations import EventControl
 from snakepit_nb.scheduling.events import (
     CallSubmitted,
     PoolResized,
@@ -20,10 +22,12 @@ from snakepit_nb.scheduling.events import (
 from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.telemetry.metrics import metrics
 
 from .dispatch import Dispatch
 from .lease import Lease, ManualLease, PutChunk
 from .pending_call import PendingCall
+from .reading import pool_reading
 from .share import Share
 from .snapshot import PoolSnapshot, pool_snapshot
 from .supervisor import Connect, LiveWorker
@@ -41,12 +45,16 @@ async def open_pool(
         dispatch = Dispatch(settings, launcher, connect, tasks)
         pool = Pool(settings, dispatch)
         tasks.start_soon(dispatch.watch_sessions)
+        tasks.start_soon(dispatch.worker_events.watch)
+        dispatch.telling.pool_started()
         try:
-            pool.resize(settings.workers)
-            yield pool
+            dispatch.tell(PoolResized(workers=settings.workers))
+            with metrics.observing(partial(pool_reading, dispatch)):
+                yield pool
         finally:
             with anyio.CancelScope(shield=True):
                 await pool.aclose()
+            dispatch.telling.pool_stopped(dispatch.finished)
             tasks.cancel_scope.cancel()
 
 
@@ -92,10 +100,15 @@ class Pool:
 
     def resize(self, workers: int) -> None:
         """Starts or drains workers until there are this many."""
+        ledger = self._dispatch.scheduler.snapshot()
+        staying = sum(worker.state is not WorkerState.DRAINING for worker in ledger.workers)
+        self._dispatch.telling.pool_resized(workers, before=staying)
         self._dispatch.tell(PoolResized(workers=workers))
 
     def retire(self, worker_id: WorkerId) -> None:
         """Lets a worker finish its calls and then end; another takes its place at once."""
+        load = self._dispatch.scheduler.load_of(worker_id)
+        self._dispatch.telling.worker_retired(worker_id, load, "another takes its place")
         self._dispatch.tell(WorkerRetired(worker_id=worker_id))
 
     async def call(
@@ -221,14 +234,26 @@ class Pool:
         """Lets a session go; returns how much of it its worker has freed, once that has."""
         home = self._dispatch.scheduler.home_of(session_id)
         self._dispatch.tell(SessionEnded(session_id=session_id))
+        self._dispatch.telling.session_ended(session_id, home)
         self._dispatch.names.pop(session_id, None)
         worker = None if home is None else self._dispatch.workers.get(home)
         if worker is None:
             return 0
         try:
-            return await worker.channel.end_session(session_id)
+            freed = await worker.channel.end_session(session_id)
         except WorkerCrashedError:
             return 0  # what it held is gone with it
+        self._dispatch.telling.session_cleaned(session_id, worker.worker_id, freed)
+        return freed
+
+    @property
+    def event_control(self) -> EventControl:
+        """Which events the workers tell."""
+        return self._dispatch.worker_events.control
+
+    def control_events(self, control: EventControl) -> None:
+        """Changes which events the workers tell, also those to come."""
+        self._dispatch.worker_events.steer(control)
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
@@ -257,7 +282,7 @@ class Pool:
     async def aclose(self) -> None:
         """Refuses what waits and stops all workers."""
         self._dispatch.close()
-        self.resize(0)
+        self._dispatch.tell(PoolResized(workers=0))
         for worker in self._dispatch.workers.values():
             worker.stop_soon()
         await self._dispatch.until(lambda: not self._dispatch.workers)

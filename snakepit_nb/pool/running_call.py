@@ -21,7 +21,7 @@ from snakepit_nb.launch.launcher import WorkerExit
 
 from .pending_call import PendingCall
 from .refusals import lost_words
-from .supervisor import LiveWorker
+from .supervisor import STOPPED, LiveWorker
 from .trace import Underway
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ async def _crash_error(worker: LiveWorker, call: PendingCall) -> SnakepitError:
         ended = await worker.process.wait()
     if ended is None:
         await worker.kill("it did not answer any more")
-    if worker.ended_because == "it was stopped":
+    if worker.ended_because == STOPPED:
         return PoolClosedError(
             f"{call.what} was ended with its pool.", correlation_id=call.correlation_id
         )

@@ -47,6 +47,7 @@ class Share:
             worker = self._worker = dispatch.workers.get(await call.granted(self._queue_timeout))
             if worker is None:
                 raise gone_before_error(call)  # noqa: TRY301 (ends as every other error)
+            dispatch.telling.call_granted(call)
         except BaseException as error:
             self._leave(error)
             raise
@@ -62,6 +63,7 @@ class Share:
         self._leave(error)
 
     def _leave(self, error: BaseException | None) -> None:
+        self._dispatch.telling.call_ended(self._call, error)
         self._dispatch.leave(self._call, self._worker)
         leave_trace(self._call, self._dispatch.settings.name, error)
         belong_no_more(self._label)

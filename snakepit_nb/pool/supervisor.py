@@ -1,7 +1,9 @@
 """One worker from its launch to its end."""
 
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -10,6 +12,9 @@ from snakepit_nb.channel.channel import WorkerChannel
 from snakepit_nb.launch.launcher import Launcher, LaunchSpec, WorkerExit, WorkerProcess
 from snakepit_nb.observations import worker_name
 
+STOPPED = "it was stopped"
+
+Attend = Callable[[], Coroutine[Any, Any, None]]
 Connect = Callable[[WorkerProcess], AbstractAsyncContextManager[WorkerChannel]]
 
 
@@ -29,6 +34,7 @@ class LiveWorker:
         self.process = process
         self.channel = channel
         self.tools = tools
+        self.since = time.monotonic()
         self.ended_because = ""
         """What the pool itself ended it for; empty where it did not."""
         self.is_gone = False
@@ -55,16 +61,20 @@ class LiveWorker:
         self.ended_because = self.ended_because or because
         return await self.process.kill()
 
-    async def live(self, stop_grace: float) -> WorkerExit:
-        """Returns when the process has ended, by itself or as `stop_soon` wanted."""
+    async def live(self, stop_grace: float, attend: Attend) -> WorkerExit:
+        """Returns when the process has ended, by itself or as `stop_soon` wanted.
+
+        `attend` is awaited meanwhile; it must not raise.
+        """
 
         async def stop_when_wanted() -> None:
             await self._stop_wanted.wait()
-            self.ended_because = "it was stopped"
+            self.ended_because = STOPPED
             await self.process.stop(stop_grace)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_when_wanted)
+            tasks.start_soon(attend)
             ended = await self.process.wait()
             tasks.cancel_scope.cancel()
         return ended

@@ -30,6 +30,11 @@ class SessionTable:
         self._idle_since: OrderedDict[SessionId, float] = OrderedDict()  # the longest first
         self._kept: set[SessionId] = set()
 
+    @property
+    def homes(self) -> dict[SessionId, WorkerId]:
+        """The homes of all sessions that have one."""
+        return dict(self._homes)
+
     def home_of(self, session_id: SessionId | None) -> WorkerId | None:
         """Returns the worker that holds the session's state, if there is any."""
         return None if session_id is None else self._homes.get(session_id)

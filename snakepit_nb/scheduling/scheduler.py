@@ -99,6 +99,11 @@ class Scheduler:
         """Returns the worker that holds a session's state, if there is any."""
         return self._sessions.home_of(session_id)
 
+    @property
+    def homes(self) -> dict[SessionId, WorkerId]:
+        """Which worker holds the state of which session."""
+        return self._sessions.homes
+
     def load_of(self, worker_id: WorkerId) -> int:
         """Returns how many calls are booked on a worker."""
         worker = self._roster.find(worker_id)

@@ -1,18 +1,21 @@
 """The way to an in-process worker: the same codec as over gRPC, and no line between."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
 import anyio
 
 from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult, ToolSpec
-from snakepit_nb.channel.channel import PutCellEvent
+from snakepit_nb.channel.channel import EventTap, PutCellEvent
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.launch.launcher import WorkerProcess
-from snakepit_nb.observations import Observation
+from snakepit_nb.mailbox import waking_here
+from snakepit_nb.observations import EventControl, Observation, ToldEvent
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.cell_messages import (
     read_cell,
@@ -22,6 +25,7 @@ from snakepit_nb.wire.cell_messages import (
     write_event,
     write_reply,
 )
+from snakepit_nb.wire.event_messages import read_control, read_told, write_controls, write_told
 from snakepit_nb.wire.failures import decode_failure, encode_failure
 from snakepit_nb.wire.messages import (
     read_call,
@@ -35,6 +39,8 @@ from snakepit_nb.wire.messages import (
 )
 from snakepit_nb.worker import tool_host
 from snakepit_nb.worker.context import CallContext, serving
+from snakepit_nb.worker.emitting import executing, telling_to
+from snakepit_nb.worker.event_stream import EventReader
 
 from .in_process_worker import InProcessWorker, Run
 from .plain_cells import cell_error
@@ -66,7 +72,8 @@ class DirectChannel:
 
         async def work() -> ToolResult:
             host = self._worker.host
-            value = await host.call(received.tool_name, received.parameters)
+            with executing(self._worker.events, received.tool_name, received.session_id):
+                value = await host.call(received.tool_name, received.parameters)
             return read_result(write_result(received.tool_name, ToolResult(value=value)))
 
         run = await self._run(_context_of(received), work)
@@ -84,13 +91,17 @@ class DirectChannel:
             chunk = write_chunk(received.tool_name, ToolChunk(number=0, data=item))
             await send.send(read_chunk(chunk))
 
-        work = partial(self._worker.host.stream, received.tool_name, received.parameters, put)
+        async def work() -> None:
+            name = received.tool_name
+            with executing(self._worker.events, name, received.session_id):
+                await self._worker.host.stream(name, received.parameters, put)
+
         run = self._start(_context_of(received), work, send.close)
         number = 0
         try:
             async for chunk in receive:
                 number += 1
-                yield ToolChunk(number=number, data=chunk.data)
+                yield replace(chunk, number=number)
         finally:
             run.cancel()
             receive.close()
@@ -139,6 +150,12 @@ class DirectChannel:
             if each_load:
                 yield Observation(load=load)
 
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[EventTap]:
+        """Attaches to what the worker tells."""
+        with self._worker.events.attached(waking_here()) as reader:
+            yield _DirectEventTap(self._worker, reader)
+
     async def end_session(self, session_id: SessionId) -> int:
         """Frees what the worker holds of a session, after what it runs now."""
 
@@ -165,7 +182,7 @@ class DirectChannel:
         """Starts work as a part of its call; a cell waits for the session's cells before it."""
 
         async def served() -> object:
-            with serving(context):
+            with serving(context), telling_to(self._worker.events):
                 return await work()
 
         return self._worker.start(
@@ -182,6 +199,31 @@ class DirectChannel:
         finally:
             run.cancel()
         self._worker.check_alive()
+
+
+class _DirectEventTap:
+    """The twin of gRPC's."""
+
+    def __init__(self, worker: InProcessWorker, reader: EventReader) -> None:
+        self._worker = worker
+        self._reader = reader
+        self._read: deque[ToldEvent] = deque()
+
+    async def control(self, control: EventControl) -> None:
+        """Changes what the worker tells from now on."""
+        self._worker.check_alive()
+        events = self._worker.events
+        for message in write_controls(control):
+            events.apply(read_control(message, events.control))
+
+    async def read(self) -> ToldEvent | None:
+        """Waits for the next event."""
+        if not self._read:
+            self._read.extend(await self._reader.take())
+        if not self._read:
+            self._worker.check_alive()
+            return None
+        return read_told(write_told(self._read.popleft()))
 
 
 def _context_of(call: ToolCall | CellCall) -> CallContext:

@@ -15,6 +15,7 @@ from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import WorkerExit
 from snakepit_nb.wire.handshake import Announcement
 from snakepit_nb.worker.context import Cancellation
+from snakepit_nb.worker.event_stream import EventStream
 from snakepit_nb.worker.tool_host import ToolHost
 
 from .plain_cells import PlainCells
@@ -67,6 +68,7 @@ class InProcessWorker:
         self.host = host
         self.cells = PlainCells()
         self._tasks = tasks
+        self.events = EventStream()
         self._shares = anyio.Semaphore(capacity)
         self._turns: dict[SessionId, anyio.Lock] = {}
         self._runs: dict[CallId, Run] = {}
@@ -94,6 +96,7 @@ class InProcessWorker:
             run.scope.cancel()
             run.settle()
         self._ended.set()
+        self.events.close()
         self._tell_load()
 
     async def wait(self) -> WorkerExit:

@@ -112,6 +112,7 @@ def read_chunk(chunk: bridge.ToolChunk) -> ToolChunk:
         number=int(number) if number.isdecimal() else 0,
         data=decode_value(chunk.data) if chunk.data else None,
         is_final=chunk.is_final,
+        bytes=len(chunk.data),
         metadata=dict(chunk.metadata),
     )
 

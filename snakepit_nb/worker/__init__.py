@@ -1,8 +1,9 @@
-"""All that runs in a worker process; `Adapter`, `tool` and `current_call` are for its users."""
+"""All that runs in a worker process; the names below are for its users."""
 
 from .adapter import Adapter as Adapter
 from .context import CallContext as CallContext
 from .context import current_call as current_call
+from .emitting import emit_event as emit_event
 from .tools import tool as tool
 
-__all__ = ["Adapter", "CallContext", "current_call", "tool"]
+__all__ = ["Adapter", "CallContext", "current_call", "emit_event", "tool"]

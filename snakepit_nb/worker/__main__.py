@@ -17,7 +17,6 @@ from snakepit_nb.errors import SnakepitError
 from snakepit_nb.observations import worker_name
 from snakepit_nb.settings import Profile
 from snakepit_nb.telemetry.logs import label_log_records
-from snakepit_nb.telemetry.providers import providers
 from snakepit_nb.wire.handshake import (
     Announcement,
     Introduction,
@@ -27,6 +26,7 @@ from snakepit_nb.wire.handshake import (
 from snakepit_nb.wire.private_directory import verify_private_directory
 
 from .cell_service import CellService
+from .emitting import process_events
 from .grpc_server import open_server
 from .main_thread import MainThread
 from .observed import LastResort, Observed
@@ -51,7 +51,6 @@ def main() -> None:
     if logging.lastResort is not None:
         logging.lastResort = LastResort(observed, logging.lastResort)
     _set_log_level(os.environ.get("SNAKEPIT_LOG_LEVEL", ""))
-    providers.sink = observed.add_span
     try:
         introduction = read_introduction(_read_line(0))
         name = worker_name(introduction.pool, introduction.worker_id)
@@ -113,7 +112,8 @@ async def _serve_grpc(
         os.write(announce, write_announcement(announcement))
         os.close(announce)
         await anyio.to_thread.run_sync(stopped.wait)
-        observed.close()  # or the server would wait for who reads it
+        observed.close()  # or the server would wait for who reads these
+        process_events.close()
 
 
 def _set_log_level(name: str) -> None:

@@ -44,7 +44,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Runs one cell and sends what it shows, then its reply."""
         headers = Headers(context)
         cell = read_cell(request, headers.correlation_id(request.metadata))
-        with headers.watch("cell", cell.correlation_id, self._observed.add_trace) as watch:
+        with headers.watch("cell", cell.correlation_id, self._observed) as watch:
             await context.write(write_reply(await self._run(request, cell, context, watch)))
 
     async def _run(

@@ -1,7 +1,7 @@
 """The worker's end of `snakepit.bridge.BridgeService`: its tools, called and streamed."""
 
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -20,6 +20,9 @@ from snakepit_nb.wire.messages import read_call, write_chunk, write_result, writ
 
 from . import tool_host
 from .context import CallContext, serving
+from .emitting import executing, process_events
+from .event_service import serve_events
+from .event_stream import EventStream
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
@@ -40,11 +43,13 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         runner: Runner,
         observed: Observed,
         forget_session: Callable[[SessionId], Awaitable[bool]],
+        events: EventStream = process_events,
     ) -> None:
         self._host = host
         self._runner = runner
         self._observed = observed
         self._forget_session = forget_session
+        self._events = events
 
     async def Ping(self, request: bridge.PingRequest, _: ServicerContext) -> bridge.PingResponse:
         """Answers, and so tells that the serving thread is alive."""
@@ -102,7 +107,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
     def _watch(self, headers: Headers, call: ToolCall) -> Watch:
         what = f"tool {call.tool_name}"
-        return headers.watch(what, call.correlation_id, self._observed.add_trace)
+        return headers.watch(what, call.correlation_id, self._observed)
 
     async def _stream(self, call: ToolCall, context: ServicerContext, watch: Watch) -> None:
         outbox: Outbox[Any] = Outbox(
@@ -128,11 +133,21 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         final = ToolChunk(number=next(numbers), data=None, is_final=True)
         await context.write(write_chunk(call.tool_name, final))
 
+    async def StreamTelemetry(  # type: ignore[override]  # it writes
+        self, requests: AsyncIterator[bridge.TelemetryControl], context: ServicerContext
+    ) -> None:
+        """Tells what happens in this worker, as the host wants it told."""
+        await serve_events(self._events, self._runner.call_serving, requests, context)
+
     async def _run(
         self, call: ToolCall, serves: CallContext, work: Callable[[], Awaitable[T]], watch: Watch
     ) -> T:
         async def served() -> T:
-            with serving(serves), watch.code():
+            with (
+                serving(serves),
+                watch.code(),
+                executing(self._events, call.tool_name, call.session_id),
+            ):
                 return await work()
 
         return await self._runner.run(

@@ -1,5 +1,6 @@
 """The times that a call takes in its worker, for the kernel that asked for them by a header."""
 
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -7,10 +8,6 @@ from types import TracebackType
 from typing import Any, Self, TypeAlias
 
 import grpc.aio
-from opentelemetry import context as contexts
-from opentelemetry import propagate, trace
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from snakepit_nb.identifiers import CORRELATION_HEADER, CORRELATION_KEY, CorrelationId
 from snakepit_nb.observations import WorkerTrace
@@ -22,11 +19,11 @@ from snakepit_nb.telemetry.ids import (
     new_span_id,
     read_traceparent,
 )
-from snakepit_nb.telemetry.providers import providers
+
+from .observed import Observed
 
 ServicerContext: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run time
 
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -34,20 +31,18 @@ class Headers:
     """The gRPC headers of one request."""
 
     def __init__(self, context: ServicerContext) -> None:
-        self._found: Mapping[str, Any] = dict(context.invocation_metadata() or ())
+        self.found: Mapping[str, Any] = dict(context.invocation_metadata() or ())
 
     def correlation_id(self, metadata: Mapping[str, str]) -> CorrelationId:
         """Returns the correlation id: the header's, else the request's, else a fresh one."""
         mirrored = metadata.get(CORRELATION_KEY, "")
-        return adopted_correlation_id(str(self._found.get(CORRELATION_HEADER, mirrored)))
+        return adopted_correlation_id(str(self.found.get(CORRELATION_HEADER, mirrored)))
 
-    def watch(
-        self, what: str, correlation_id: CorrelationId, sink: Callable[[WorkerTrace], object]
-    ) -> "Watch":
+    def watch(self, what: str, correlation_id: CorrelationId, observed: Observed) -> "Watch":
         """Makes what takes a call's times, if the kernel wants to know them."""
-        parent = read_traceparent(str(self._found.get(TRACE_HEADER, "")))
+        parent = read_traceparent(str(self.found.get(TRACE_HEADER, "")))
         if parent is None:
-            return Watch(None, None, sink)
+            return Watch(None, self, observed)
         taken = WorkerTrace(
             trace_id=parent[0],
             answers=parent[1],
@@ -57,25 +52,18 @@ class Headers:
             what=what,
             begun=time.time_ns(),
         )
-        # What else came, such as baggage, is for whatever user code has of OpenTelemetry.
-        more = propagate.extract(self._found, Context()) if "baggage" in self._found else Context()
-        return Watch(taken, more, sink)
+        return Watch(taken, self, observed)
 
 
 class Watch:
-    """Takes the times of one call while its `with` lasts; the sink gets them at the end."""
+    """Takes the times of one call while its `with` lasts, and hands them in at the end."""
 
-    __slots__ = ("_sink", "_surroundings", "taken")
+    __slots__ = ("_headers", "_observed", "_taken")
 
-    def __init__(
-        self,
-        taken: WorkerTrace | None,
-        surroundings: Context | None,
-        sink: Callable[[WorkerTrace], object],
-    ) -> None:
-        self.taken = taken
-        self._surroundings = surroundings
-        self._sink = sink
+    def __init__(self, taken: WorkerTrace | None, headers: Headers, observed: Observed) -> None:
+        self._taken = taken
+        self._headers = headers
+        self._observed = observed
 
     def __enter__(self) -> Self:
         return self
@@ -86,38 +74,39 @@ class Watch:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        taken = self.taken
+        taken = self._taken
         if taken is not None:
             taken.ended = time.time_ns()
             taken.error = error_words(error) if error is not None else taken.code_error
-            self._sink(taken)
+            self._observed.add_trace(taken)
 
     def note_error(self, name: str, message: str) -> None:
         """Notes an error of the user's code that is not raised."""
-        if self.taken is not None:
-            self.taken.code_error = named_error(name, message)
+        if self._taken is not None:
+            self._taken.code_error = named_error(name, message)
 
     def code(self) -> AbstractContextManager[None]:
         """Covers the user's code, on its thread; spans that it makes itself lie within."""
-        if self.taken is None:
+        if self._taken is None:
             return _NOTHING
-        return _Code(self.taken, self._surroundings)
+        return _Code(self._taken, self._headers, self._observed)
 
 
 class _Code:
-    __slots__ = ("_surroundings", "_taken", "_token")
+    __slots__ = ("_detach", "_headers", "_observed", "_taken")
 
-    def __init__(self, taken: WorkerTrace, surroundings: Context | None) -> None:
+    def __init__(self, taken: WorkerTrace, headers: Headers, observed: Observed) -> None:
         self._taken = taken
-        self._surroundings = surroundings
+        self._headers = headers
+        self._observed = observed
+        self._detach: Callable[[], None] | None = None
 
     def __enter__(self) -> None:
-        taken = self._taken
-        within = SpanContext(taken.trace_id, taken.code_id, is_remote=False, trace_flags=_SAMPLED)
-        here = trace.set_span_in_context(NonRecordingSpan(within), self._surroundings)
-        self._token = contexts.attach(here)
-        providers.look(taken.trace_id)
-        taken.code_begun = time.time_ns()
+        if "opentelemetry.trace" in sys.modules:
+            from .users_spans import attach  # noqa: PLC0415 (only who uses it loads it)
+
+            self._detach = attach(self._taken, self._headers.found, self._observed.add_span)
+        self._taken.code_begun = time.time_ns()
 
     def __exit__(
         self,
@@ -125,8 +114,8 @@ class _Code:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        taken = self._taken
-        taken.code_ended = time.time_ns()
+        self._taken.code_ended = time.time_ns()
         if error is not None:
-            taken.code_error = error_words(error)
-        contexts.detach(self._token)
+            self._taken.code_error = error_words(error)
+        if self._detach is not None:
+            self._detach()

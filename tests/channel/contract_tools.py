@@ -6,7 +6,7 @@ from typing import Any
 
 import anyio
 
-from snakepit_nb.worker import Adapter, current_call, tool
+from snakepit_nb.worker import Adapter, current_call, emit_event, tool
 
 
 class ContractTools(Adapter):
@@ -26,6 +26,10 @@ class ContractTools(Adapter):
         raise {"ValueError": ValueError, "LookupError": LookupError, "Own": OwnError}[with_name](
             "of its own doing"
         )
+
+    @tool
+    def tell(self, name: str) -> None:
+        emit_event(name, {"rows": 3}, {"table": "t"})
 
     @tool
     def leave(self) -> None:

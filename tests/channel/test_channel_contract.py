@@ -9,6 +9,7 @@ from contextlib import (
     asynccontextmanager,
 )
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import anyio
 import pytest
 
 from snakepit_nb.calls import CellCall, CellEvent, CellReply, StreamText, ToolCall
-from snakepit_nb.channel.channel import WorkerChannel
+from snakepit_nb.channel.channel import EventTap, WorkerChannel
 from snakepit_nb.channel.grpc_channel import open_grpc_channel
 from snakepit_nb.errors import (
     SnakepitError,
@@ -30,6 +31,7 @@ from snakepit_nb.errors import (
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import LaunchSpec, WorkerProcess
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
+from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
 
@@ -475,6 +477,78 @@ async def test_a_session_that_is_ended_is_freed_once(channel: WorkerChannel) -> 
     assert reply.error is not None
 
 
+async def test_a_worker_tells_what_it_has_kept_and_then_what_comes(open_end: OpenEnd) -> None:
+    async with open_end() as (_, channel):
+        kept = a_call("add", left=1)
+        await channel.call(kept)
+        async with channel.events() as tap:
+            await tap.control(EventControl(allow=("tool.*", "of.*")))
+            before = [await told(tap, "tool.execution.*") for _ in range(2)]
+            await items(channel, a_call("count", to=3))
+            with pytest.raises(ValueError, match="of its own"):
+                await channel.call(a_call("fail", with_name="ValueError"))
+            await channel.call(a_call("tell", name="of.its.own"))
+            after = [await told(tap, "*.*") for _ in range(7)]
+
+    start, stop = before
+    assert (start.name, stop.name) == ("tool.execution.start", "tool.execution.stop")
+    assert start.metadata == stop.metadata == {"tool": "add", "session_id": ""}
+    assert start.correlation_id == stop.correlation_id == kept.correlation_id
+    assert stop.measurements["duration"] == pytest.approx(stop.at - start.at, abs=50_000_000)
+    assert [(event.name.rpartition(".")[2], event.metadata.get("tool")) for event in after] == [
+        ("start", "count"),
+        ("stop", "count"),
+        ("start", "fail"),
+        ("exception", "fail"),
+        ("start", "tell"),
+        ("own", None),
+        ("stop", "tell"),
+    ]
+    assert after[3].metadata["error_type"] == "ValueError"
+    assert (after[5].measurements, after[5].metadata) == ({"rows": 3}, {"table": "t"})
+    assert after[5].correlation_id == after[4].correlation_id
+
+
+async def test_what_a_worker_tells_is_controlled_while_it_tells(open_end: OpenEnd) -> None:
+    async with open_end() as (_, channel), channel.events() as tap:
+        names: list[str] = []
+        for control, name in (
+            (EventControl(allow=("all.*",)), "all.of.it"),
+            (EventControl(enabled=False), "none.of.it"),
+            (EventControl(deny=("tool.*",), sampling=0.0, sampled=("rare.*",)), "rare.one"),
+            (EventControl(deny=("tool.*",)), "all.again"),
+        ):
+            await tap.control(control)
+            await channel.tools()  # a round trip
+            await channel.call(a_call("tell", name=name))
+            if name.startswith("all."):
+                names.append((await told(tap, "*")).name)
+
+    assert names == ["all.of.it", "all.again"]
+
+
+async def test_a_crash_ends_what_is_told(open_end: OpenEnd) -> None:
+    async with open_end() as (process, channel), channel.events() as tap:
+        await channel.call(a_call("tell", name="the.last"))
+        await told(tap, "the.last")
+        await process.kill()
+        with pytest.raises(WorkerCrashedError):
+            await read_all(tap)
+        with pytest.raises(WorkerCrashedError):
+            await tap.control(EventControl())
+
+
+async def test_who_attaches_later_ends_who_came_before(open_end: OpenEnd) -> None:
+    async with open_end() as (_, channel), channel.events() as first:
+        await first.control(EventControl(allow=("of.*",)))
+        await channel.call(a_call("tell", name="of.first"))
+        assert (await told(first, "of.*")).name == "of.first"
+        async with channel.events() as second:
+            await read_all(first)
+            await channel.call(a_call("tell", name="of.second"))
+            assert (await told(second, "of.*")).name == "of.second"
+
+
 async def test_a_crash_is_told_to_whoever_waits_and_to_all_that_come(
     open_end: OpenEnd, tmp_path: Path
 ) -> None:
@@ -624,6 +698,22 @@ def together(events: list[CellEvent]) -> list[tuple[str, str]]:
 
 async def put_nowhere(_: CellEvent) -> None:
     """Takes what a cell puts out."""
+
+
+async def told(tap: EventTap, pattern: str) -> ToldEvent:
+    """Returns the next event of a name, whatever comes before it."""
+    with anyio.fail_after(5):
+        while True:
+            event = await tap.read()
+            assert event is not None
+            if fnmatchcase(event.name, pattern) and not event.name.startswith("python."):
+                return event
+
+
+async def read_all(tap: EventTap) -> None:
+    with anyio.fail_after(5):
+        while await tap.read() is not None:
+            pass
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -8,7 +8,8 @@ from snakepit_nb.identifiers import CorrelationId, WorkerId
 from snakepit_nb.pool.lease import ManualLease
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.settings import CapacityStrategy, Profile
-from snakepit_nb.telemetry import events
+from snakepit_nb.telemetry import bus
+from snakepit_nb.telemetry.events import Event
 from snakepit_nb.testing import open_test_pool
 
 from .making import Desk, a_call
@@ -96,8 +97,8 @@ async def test_who_holds_a_lease_may_stop_the_pool() -> None:
 
 async def test_by_the_hybrid_strategy_the_worker_counts_too() -> None:
     desk = ThreadedDesk()
-    told: list[events.Event] = []
-    unsubscribe = events.on("pool.*", told.append)
+    told: list[Event] = []
+    unsubscribe = bus.on("pool.capacity_reached", told.append)
     async with (
         open_test_pool(
             desk, profile=Profile.THREAD, threads=2, capacity_strategy=CapacityStrategy.HYBRID
@@ -111,10 +112,11 @@ async def test_by_the_hybrid_strategy_the_worker_counts_too() -> None:
         await until_ledgers(pool, 1)
         desk.open("b")
         await until_ledgers(pool, 0)
+    bus.flush()
     unsubscribe()
 
     (full,) = told
-    assert full.name == events.POOL_CAPACITY_REACHED
+    assert full.name == "pool.capacity_reached"
     assert full.measurements == {"capacity": 2, "load": 2, "booked": 2}
     assert full.metadata == {"pool": "default", "worker_id": "w0", "profile": "thread"}
 

@@ -1,0 +1,287 @@
+"""Words what happens in a pool, as events and as metrics. An event is made where it is wanted."""
+
+import re
+import time
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
+from snakepit_nb.errors import (
+    CallCancelledError,
+    CallTimeoutError,
+    PoolClosedError,
+    PoolError,
+    PoolSaturatedError,
+    QueueTimeoutError,
+    SessionError,
+    UnsendableResultError,
+    ValueEncodingError,
+    WorkerCrashedError,
+)
+from snakepit_nb.identifiers import SessionId, WorkerId
+from snakepit_nb.launch.launcher import WorkerExit
+from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry import events
+from snakepit_nb.telemetry.bus import emit, wanted
+from snakepit_nb.telemetry.metrics import metrics
+
+from .pending_call import PendingCall
+from .supervisor import STOPPED, LiveWorker
+
+REMEMBERED = 10_000  # sessions
+_REPLACED = "."  # in the names of workers that took the place of another
+_TYPE = re.compile(
+    r"is a (?:`([^`]+)`(?:, a type that is not carried|, which is not carried:[^`]*"
+    r"| with attributes besides its fields)|(numpy array|time zone) [^`]*)\.?$"
+)
+"""The end of a codec's complaint. What stands before it may be a key of the value."""
+
+
+_OUTCOMES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    ((CallTimeoutError, QueueTimeoutError), "timeout"),
+    (WorkerCrashedError, "crashed"),
+    (CallCancelledError, "cancelled"),
+    ((PoolError, SessionError), "refused"),
+    (Exception, "failed"),
+)
+
+
+class _OfCall(TypedDict):
+    pool: str
+    tool: str
+    call_id: str
+    correlation_id: str
+    session_id: str
+    worker_id: str
+
+
+class _OfSession(TypedDict):
+    pool: str
+    session_id: str
+    worker_id: str
+
+
+class Telling:
+    """What one pool tells."""
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self._settings = settings
+        self._pool = settings.name
+        self._begun = time.monotonic()
+        self._is_ready = False
+        self._homes: dict[SessionId, WorkerId] = {}  # of the sessions told as settled
+
+    def pool_started(self) -> None:
+        """The first workers are about to be started."""
+        if wanted(events.PoolStarted):
+            emit(
+                events.PoolStarted(
+                    pool=self._pool,
+                    workers=self._settings.workers,
+                    profile=str(self._settings.profile),
+                )
+            )
+
+    def pool_ready(self, *, starting: int, workers: int, capacity: int) -> None:
+        """The pool is ready when, for the first time, none starts."""
+        if starting or self._is_ready:
+            return
+        self._is_ready = True
+        if wanted(events.PoolReady):
+            seconds = time.monotonic() - self._begun
+            emit(
+                events.PoolReady(
+                    pool=self._pool, workers=workers, capacity=capacity, seconds=seconds
+                )
+            )
+
+    def pool_resized(self, workers: int, before: int) -> None:
+        """Another number of workers is wanted."""
+        if wanted(events.PoolResized):
+            emit(events.PoolResized(pool=self._pool, workers=workers, before=before))
+
+    def pool_stopped(self, finished: int) -> None:
+        """All workers have ended."""
+        if wanted(events.PoolStopped):
+            seconds = time.monotonic() - self._begun
+            emit(events.PoolStopped(pool=self._pool, finished=finished, seconds=seconds))
+
+    def capacity_reached(self, worker: LiveWorker, load: int, booked: int) -> None:
+        """A worker counts as many calls as it can hold."""
+        if wanted(events.PoolCapacityReached):
+            emit(
+                events.PoolCapacityReached(
+                    pool=self._pool,
+                    worker_id=worker.worker_id,
+                    capacity=worker.capacity,
+                    load=load,
+                    booked=booked,
+                    profile=str(self._settings.profile),
+                )
+            )
+
+    def worker_started(self, worker: LiveWorker, since: float) -> None:
+        """A worker, wanted since that moment, serves."""
+        if _REPLACED in worker.worker_id:
+            metrics.worker_restarted(self._pool)
+        if wanted(events.WorkerStarted):
+            emit(
+                events.WorkerStarted(
+                    pool=self._pool,
+                    worker_id=worker.worker_id,
+                    seconds=time.monotonic() - since,
+                    pid=worker.process.pid,
+                    capacity=worker.capacity,
+                )
+            )
+
+    def worker_start_failed(self, worker_id: WorkerId, since: float, error: Exception) -> None:
+        """A worker, wanted since that moment, did not get ready."""
+        if wanted(events.WorkerStartFailed):
+            emit(
+                events.WorkerStartFailed(
+                    pool=self._pool,
+                    worker_id=worker_id,
+                    seconds=time.monotonic() - since,
+                    error=type(error).__name__,
+                )
+            )
+
+    def worker_retired(self, worker_id: WorkerId, load: int, because: str) -> None:
+        """A worker takes no more calls."""
+        if wanted(events.WorkerRetired):
+            emit(
+                events.WorkerRetired(
+                    pool=self._pool, worker_id=worker_id, load=load, because=because
+                )
+            )
+
+    def worker_ended(self, worker: LiveWorker, ended: WorkerExit) -> None:
+        """A worker's process is gone."""
+        name, because = worker.worker_id, worker.ended_because
+        if wanted(events.WorkerEnded):
+            emit(
+                events.WorkerEnded(
+                    pool=self._pool,
+                    worker_id=name,
+                    seconds=time.monotonic() - worker.since,
+                    peak_memory=ended.peak_memory or 0,
+                    how=str(ended),
+                    because=because,
+                )
+            )
+        if not because and wanted(events.WorkerCrashed):
+            emit(events.WorkerCrashed(pool=self._pool, worker_id=name, how=str(ended)))
+        if because not in ("", STOPPED) and wanted(events.WorkerKilled):
+            emit(events.WorkerKilled(pool=self._pool, worker_id=name, because=because))
+
+    def call_submitted(self, call: PendingCall) -> None:
+        """A call wants a share of a worker."""
+        if wanted(events.CallSubmitted) and not call.is_lease:
+            emit(events.CallSubmitted(**self._of(call)))
+
+    def call_granted(self, call: PendingCall) -> None:
+        """A call has its share of a worker."""
+        if call.is_lease:
+            return
+        waited = time.monotonic() - call.since
+        metrics.call_granted(self._pool, waited)
+        if wanted(events.CallGranted):
+            emit(events.CallGranted(**self._of(call), waited_seconds=waited))
+
+    def call_ended(self, call: PendingCall, error: BaseException | None) -> None:
+        """A call is over, by an error or without one."""
+        if call.is_lease:
+            return
+        outcome = _outcome(call, error)
+        seconds = time.monotonic() - call.since
+        metrics.call_ended(self._pool, outcome, seconds)
+        if call.is_stream and wanted(events.StreamEnded):
+            emit(
+                events.StreamEnded(
+                    **self._of(call), chunks=call.chunks, bytes=call.bytes, outcome=outcome
+                )
+            )
+        if error is not None:
+            self._error_told(call, error, seconds)
+        if wanted(events.CallEnded):
+            name = "" if error is None else type(error).__name__
+            emit(events.CallEnded(**self._of(call), seconds=seconds, outcome=outcome, error=name))
+
+    def not_sent(self, call: PendingCall, message: str, direction: str) -> None:
+        """A value of a call did not travel `there`, or `back`; the message is the codec's."""
+        if wanted(events.SerializationFailed):
+            found = _TYPE.search(message)
+            name = "" if found is None else found[1] or found[2]
+            emit(events.SerializationFailed(**self._of(call), direction=direction, type_name=name))
+
+    def variables_not_sent(self, call: PendingCall, reasons: Iterable[str]) -> None:
+        """A cell's variables did not come back; some reasons may be others than the codec's."""
+        for reason in reasons:
+            if reason.startswith("The value"):
+                self.not_sent(call, reason, "back")
+
+    def session_at(self, session_id: SessionId, home: WorkerId | None) -> None:
+        """A call of a session is granted, whose state lives there; told when that is news."""
+        if home is None or not wanted(events.SessionSettled):
+            return
+        if self._homes.get(session_id) != home:
+            self._homes[session_id] = home
+            if len(self._homes) > REMEMBERED:
+                del self._homes[next(iter(self._homes))]
+            emit(events.SessionSettled(**self._session(session_id, home)))
+
+    def sessions_lost(self, lost: Mapping[SessionId, WorkerId]) -> None:
+        """Sessions have lost their homes."""
+        for session_id, worker_id in lost.items():
+            emit(events.SessionLost(**self._session(session_id, worker_id)))
+
+    def session_expired(self, session_id: SessionId, worker_id: WorkerId) -> None:
+        """A session had no call for too long."""
+        if wanted(events.SessionExpired):
+            emit(events.SessionExpired(**self._session(session_id, worker_id)))
+
+    def session_ended(self, session_id: SessionId, worker_id: WorkerId | None) -> None:
+        """A session was ended by its user."""
+        if wanted(events.SessionEnded):
+            emit(events.SessionEnded(**self._session(session_id, worker_id)))
+
+    def session_cleaned(self, session_id: SessionId, worker_id: WorkerId, freed: int) -> None:
+        """A worker has let go of a session."""
+        if wanted(events.SessionCleaned):
+            emit(events.SessionCleaned(**self._session(session_id, worker_id), freed=freed))
+
+    def _error_told(self, call: PendingCall, error: BaseException, seconds: float) -> None:
+        match error:
+            case QueueTimeoutError() if wanted(events.QueueTimeout):
+                emit(events.QueueTimeout(**self._of(call), waited_seconds=seconds))
+            case PoolSaturatedError() if wanted(events.PoolSaturated):
+                size = self._settings.queue_size
+                emit(events.PoolSaturated(**self._of(call), queue_size=size))
+            case UnsendableResultError():
+                self.not_sent(call, error.message, "back")
+            case ValueEncodingError():
+                self.not_sent(call, error.message, "there")
+            case _:
+                pass
+
+    def _of(self, call: PendingCall) -> _OfCall:
+        return {
+            "pool": self._pool,
+            "tool": call.what,
+            "call_id": call.call_id,
+            "correlation_id": call.correlation_id,
+            "session_id": call.session_id or "",
+            "worker_id": call.worker_id or "",
+        }
+
+    def _session(self, session_id: SessionId, worker_id: WorkerId | None) -> _OfSession:
+        return {"pool": self._pool, "session_id": session_id, "worker_id": worker_id or ""}
+
+
+def _outcome(call: PendingCall, error: BaseException | None) -> str:
+    """Sorts how a call ended: as `events.CallEnded` has it."""
+    if error is None:
+        return "ok" if call.cell_error is None else "failed"
+    if isinstance(error, PoolClosedError) and call.worker_id is not None:
+        return "cancelled"  # it ran
+    return next((word for kinds, word in _OUTCOMES if isinstance(error, kinds)), "cancelled")

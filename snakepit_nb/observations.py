@@ -29,7 +29,8 @@ DEFAULT_POOL = "default"
 PART_KEY = "snakepit.part"
 CORRELATION_ATTRIBUTE = "snakepit.correlation_id"
 LOST_ATTRIBUTE = "snakepit.worker_lost"
-"""On the way to a worker that was gone: it tells nothing of the call any more."""
+"""On the way to a worker that was gone, or on a call that one was given up for: it tells nothing of
+the call any more."""
 
 
 def worker_name(pool: str, worker_id: str) -> str:

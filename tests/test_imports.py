@@ -5,7 +5,16 @@ import sys
 
 import snakepit_nb
 
-HEAVY = {"IPython", "grpc", "anyio", "ipywidgets", "google.protobuf", "asyncio", "cloudpickle"}
+HEAVY = {
+    "IPython",
+    "grpc",
+    "anyio",
+    "ipywidgets",
+    "google.protobuf",
+    "asyncio",
+    "cloudpickle",
+    "opentelemetry",
+}
 
 
 def in_a_fresh_interpreter(code: str) -> str:

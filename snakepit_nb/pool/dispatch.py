@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from functools import partial
 from typing import assert_never
 
@@ -243,13 +243,17 @@ class Dispatch:
         is_hybrid = self.settings.capacity_strategy is CapacityStrategy.HYBRID
         if not is_hybrid and not self.settings.telemetry:
             return
-        with suppress(SnakepitError):  # its supervisor tells that it is gone
+        try:
             async with aclosing(worker.channel.observe(each_load=is_hybrid)) as observations:
                 async for observation in observations:
                     if self.settings.telemetry:
                         take_in(observation, worker.name, self.settings.environment)
                     if is_hybrid:
                         self._note_load(worker, observation.load)
+        except SnakepitError:
+            pass  # its supervisor tells that it is gone
+        except Exception:  # raised on, it would end the pool with all that runs there
+            log.exception("what worker %s tells of its calls is not heard any more", worker.name)
 
     def _note_load(self, worker: LiveWorker, load: int) -> None:
         worker.counted_load = load

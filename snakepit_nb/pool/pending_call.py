@@ -58,7 +58,7 @@ class PendingCall:
     answered: int = 0
     rpc_error: str = ""
     is_lost: bool = False
-    """Its worker was gone while it ran there."""
+    """Its worker was gone while it ran there, or was given up: it tells nothing more of it."""
     _refusal: SnakepitError | None = None
     _decided: anyio.Event | None = None  # there is one while the call waits
 

@@ -113,12 +113,14 @@ class RunningCall:
             log.warning(
                 "worker %s does not tell whether a call stopped: %s", worker.worker_id, error
             )
+            self.call.is_lost = True
             await worker.kill("it did not answer any more")
             return "ended with its worker"
         return "was interrupted"
 
     async def _give_up(self) -> str:
         """Ends a worker for a call that did not stop, but not under its other calls."""
+        self.call.is_lost = True
         session = self.call.session_id
         lost = "" if session is None else f", and session {session!r} lost with it"
         words = f"did not stop within {self.grace:g} s of its interrupt: its worker was "

@@ -43,11 +43,19 @@ class CellTrace:
         )
 
 
+@dataclass(slots=True)
+class _Begun:
+    name: str
+    at: int
+    depth: int = 0
+    """How many cells it runs itself, each within the other, as `%run other.ipynb` does."""
+
+
 class CellTraces:
     """Notes when cells begin, and makes a trace of one at its first call."""
 
     def __init__(self) -> None:
-        self._begun: OrderedDict[str, tuple[str, int]] = OrderedDict()
+        self._begun: OrderedDict[str, _Begun] = OrderedDict()
         self._traces: dict[str, CellTrace] = {}
         self.sink: Callable[[CellTrace], object] = lambda _: None
         """Gets those that have ended."""
@@ -55,14 +63,22 @@ class CellTraces:
     def begin(self, name: str) -> None:
         """Notes that the running request begins."""
         key = requests.request_key()
-        if key is not None:
-            self._begun[key] = (name, time.time_ns())
+        if key is None:
+            return
+        if key in self._begun:
+            self._begun[key].depth += 1
+        else:
+            self._begun[key] = _Begun(name, time.time_ns())
             if len(self._begun) > REMEMBERED_CELLS:
                 self._traces.pop(self._begun.popitem(last=False)[0], None)
 
     def end(self, error: BaseException | None) -> None:
         """Ends the running request's trace, if it has one."""
         key = requests.request_key() or ""
+        begun = self._begun.get(key)
+        if begun is not None and begun.depth:
+            begun.depth -= 1
+            return
         self._begun.pop(key, None)
         trace = self._traces.pop(key, None)
         if trace is not None:
@@ -76,13 +92,13 @@ class CellTraces:
         if key is None or key not in self._begun:
             return None
         if key not in self._traces:
-            name, begun = self._begun[key]
+            begun = self._begun[key]
             self._traces[key] = CellTrace(
                 trace_id=trace_id_of(correlation_id),
                 span_id=new_span_id(),
                 correlation_id=correlation_id,
-                name=name,
-                begun=begun,
+                name=begun.name,
+                begun=begun.at,
             )
         return self._traces[key]
 

@@ -41,6 +41,11 @@ class Exporting:
         if names_collector(os.environ) and providers.users is None:
             self._own = _new_processor()
 
+    def end(self) -> None:
+        """Sends what is still to be sent."""
+        if self._own is not None:
+            self._own.shutdown()
+
     def send(self, traced: Traced, environment: Environment = ()) -> None:
         """Sends spans, of a worker with what it was given beside the kernel's environment."""
         provider = providers.users
@@ -66,6 +71,9 @@ class Exporting:
 
 exporting = Exporting()
 
+# What is registered later runs earlier: pools that are stopped at exit send their last spans.
+atexit.register(exporting.end)
+
 
 def names_collector(environment: Mapping[str, str]) -> bool:
     """Tells whether OpenTelemetry's variables ask for spans to be sent."""
@@ -89,9 +97,7 @@ def _new_processor() -> Any:  # noqa: ANN401 (the SDK is not loaded for a type)
         return None
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 (see above)
 
-    processor = BatchSpanProcessor(exporter.OTLPSpanExporter())
-    atexit.register(processor.shutdown)
-    return processor
+    return BatchSpanProcessor(exporter.OTLPSpanExporter())
 
 
 def _readable(record: SpanRecord, environment: Environment) -> Any:  # noqa: ANN401

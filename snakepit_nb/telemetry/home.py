@@ -1,9 +1,10 @@
 """Where the spans and log lines of this kernel and of its workers come together."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 
-from snakepit_nb.observations import Observation, SpanRecord
+from snakepit_nb.observations import Attribute, Observation, SpanRecord
 
 from .call_trace import CallTrace
 from .cell_traces import CellTrace, cell_traces
@@ -32,6 +33,8 @@ def keep(trace: CallTrace | CellTrace) -> None:
     """Keeps the kernel's part of a call, or a cell."""
     if trace.error:
         trace.error = redaction.redacted(trace.error)
+    if isinstance(trace, CallTrace) and trace.rpc_error:
+        trace.rpc_error = redaction.redacted(trace.rpc_error)
     traces.add(trace)
     exporting.send(trace)
 
@@ -54,5 +57,15 @@ def take_in(observation: Observation, worker: str, environment: Environment) -> 
 
 def keep_users_span(span: SpanRecord, worker: str = "") -> None:
     """Keeps a span that the user's code has made, which the user's provider exports itself."""
+    events = tuple(
+        replace(event, attributes=_without_secrets(event.attributes)) for event in span.events
+    )
     error = redaction.redacted(span.error)
-    traces.add(UsersSpan(replace(span, error=error, worker_id=worker)))
+    traces.add(UsersSpan(replace(span, error=error, events=events, worker_id=worker)))
+
+
+def _without_secrets(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    return {
+        name: redaction.redacted(value) if isinstance(value, str) else value
+        for name, value in attributes.items()
+    }

@@ -13,6 +13,9 @@ LONGEST_ERROR = 200
 _random = random.Random()  # noqa: S311
 os.register_at_fork(after_in_child=_random.seed)
 
+_CANCELLED = ("Cancelled", "CancelledError")
+"""What these say is which of anyio's scopes was cancelled; why, the span around tells."""
+
 _FORM = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -44,10 +47,20 @@ def read_traceparent(value: str) -> tuple[int, int] | None:
 
 def error_words(error: BaseException | None) -> str:
     """Says in a line what went wrong; nothing where nothing did."""
-    return "" if error is None else named_error(type(error).__name__, str(error))
+    if error is None:
+        return ""
+    name = type(error).__name__
+    return name if name in _CANCELLED else named_error(name, _words(error))
 
 
 def named_error(name: str, message: str) -> str:
     """As `error_words`, for an error of which only this is known."""
     first_line = message.partition("\n")[0]
     return (f"{name}: {first_line}" if first_line else name)[:LONGEST_ERROR]
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (user code)
+        return ""

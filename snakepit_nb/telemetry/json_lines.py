@@ -19,7 +19,16 @@ class JsonLines:
 
     def __init__(self, path: str) -> None:
         try:
-            self._file = Path(path).expanduser().open("a", encoding="utf-8", buffering=1)
+            self._file = (
+                Path(path)
+                .expanduser()
+                .open(
+                    "a",
+                    encoding="utf-8",
+                    errors="backslashreplace",  # how JSON writes a lone surrogate
+                    buffering=1,
+                )
+            )
         except OSError as error:
             raise UsageError(f"The log cannot be written to {path!r}: {error.strerror}.") from None
 

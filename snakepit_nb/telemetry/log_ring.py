@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 
 from snakepit_nb.errors import UsageError, nearest
@@ -92,6 +93,8 @@ class LogRing:
             file.write(entry)
         except OSError:
             self._file = None
+            with suppress(OSError):  # what is still to be written has no room either
+                file.close()
             log.warning("the log is not written to its file any more", exc_info=True)
 
     def _all(self) -> tuple[LogEntry, ...]:

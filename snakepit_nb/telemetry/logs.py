@@ -8,6 +8,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from snakepit_nb.observations import LogEntry
 
@@ -19,6 +20,23 @@ CHATTERERS = frozenset(
 """Loggers of which only warnings are for users: their debugging fills the log of every kernel."""
 
 Sink = Callable[[LogEntry], object]
+
+LABELS = frozenset({"correlation_id", "worker_id", "session_id"})
+
+
+class _Fields(dict[str, Any]):
+    """A record's fields, in which the labels do not count as taken.
+
+    `logging` raises KeyError where a user's `extra` has a field that the record has already, and
+    users call theirs `session_id` too. The user's stands then.
+    """
+
+    def __contains__(self, name: object) -> bool:
+        return name not in LABELS and super().__contains__(name)
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        """Travels to other processes as the plain dictionary that a record has there."""
+        return dict, (dict(self),)
 
 
 class _Labelling:
@@ -33,13 +51,19 @@ class _Labelling:
     def __call__(self, *args: object, **kwargs: object) -> logging.LogRecord:
         record = self._make_record(*args, **kwargs)
         correlation_id, worker_id, session_id = current_label() or ("", "", "")
-        record.correlation_id = correlation_id
-        record.worker_id = worker_id or self.worker_id
-        record.session_id = session_id
+        record.__dict__ = _Fields(
+            record.__dict__,
+            correlation_id=correlation_id,
+            worker_id=worker_id or self.worker_id,
+            session_id=session_id,
+        )
         if self.sink is not None and _is_told(record) and not getattr(self._busy, "is_set", False):
             self._busy.is_set = True  # what the sink itself logs, or what a message's parts log
             try:
                 self.sink(_entry(record))
+            except Exception:  # noqa: BLE001 (a line of log shall fail nobody)
+                if logging.raiseExceptions:  # as `logging` itself does with its handlers' errors
+                    traceback.print_exc()
             finally:
                 self._busy.is_set = False
         return record
@@ -83,7 +107,15 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except Exception as error:  # noqa: BLE001 (users' formats and objects)
-        return f"{record.msg!s} (its arguments do not fit: {error})"
+        template = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        return f"{template} (its arguments do not fit: {type(error).__name__}: {_words(error)})"
+
+
+def _words(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (as above)
+        return ""
 
 
 def _traceback(record: logging.LogRecord) -> str:

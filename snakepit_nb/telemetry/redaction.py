@@ -21,7 +21,8 @@ class Redaction:
     def __init__(self) -> None:
         self._secrets: OrderedDict[str, None] = OrderedDict()
         self._pattern: re.Pattern[str] | None = None
-        self._lock = threading.Lock()
+        # Reentrant: what is collected or signalled while it is held may log.
+        self._lock = threading.RLock()
 
     def hide(self, secret: str) -> None:
         """Lets a secret be taken out of all texts from now on."""

@@ -1,6 +1,7 @@
 """The spans of OpenTelemetry's SDK, to and from our records. Only who exports needs this."""
 
 from collections.abc import Callable, Mapping
+from urllib.parse import unquote
 
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
@@ -83,11 +84,12 @@ def is_sampled(provider: trace.TracerProvider, trace_id: int, name: str) -> bool
 
 def resource_of(environment: Mapping[str, str], **more: str) -> Resource:
     """Makes the resource that the standard variables of an environment tell."""
-    told = dict(
-        item.split("=", 1)
+    told = {
+        name.strip(): unquote(value.strip())
         for item in environment.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
-        if "=" in item
-    )
+        for name, is_told, value in [item.partition("=")]
+        if is_told
+    }
     name = environment.get("OTEL_SERVICE_NAME") or told.get("service.name") or SCOPE
     return Resource.create({**told, "service.name": name, **more})
 

@@ -7,6 +7,7 @@ from snakepit_nb.observations import LogEntry, Observation, SpanEvent, SpanRecor
 from .generated import snakepit_cells_pb2 as cells
 
 TRACE_ID_BYTES = 16
+LOWEST_LEVEL, HIGHEST_LEVEL = -(2**31), 2**31 - 1  # that the message has room for
 
 
 def write_observation(observation: Observation) -> cells.Observation:
@@ -38,7 +39,7 @@ def _write_times(trace: WorkerTrace) -> cells.CallTimes:
         span_id=trace.span_id,
         code_id=trace.code_id,
         correlation_id=trace.correlation_id,
-        what=trace.what,
+        what=_valid(trace.what),
         begun=trace.begun,
         code_begun=trace.code_begun,
         code_ended=trace.code_ended,
@@ -70,7 +71,7 @@ def _write_span(span: SpanRecord) -> cells.Span:
         trace_id=_trace_bytes(span.trace_id),
         span_id=span.span_id,
         parent_id=span.parent_id,
-        name=span.name,
+        name=_valid(span.name),
         kind=span.kind,
         begun=span.begun,
         ended=span.ended,
@@ -94,7 +95,7 @@ def _read_span(span: cells.Span) -> SpanRecord:
         trace_id=int.from_bytes(span.trace_id),
         span_id=span.span_id,
         parent_id=span.parent_id,
-        name=span.name,
+        name=_valid(span.name),
         kind=span.kind,
         begun=span.begun,
         ended=span.ended,
@@ -112,11 +113,11 @@ def _read_span(span: cells.Span) -> SpanRecord:
 def _write_entry(entry: LogEntry) -> cells.LogLine:
     return cells.LogLine(
         at=entry.at,
-        level=entry.level,
-        logger=entry.logger,
+        level=min(max(entry.level, LOWEST_LEVEL), HIGHEST_LEVEL),
+        logger=_valid(entry.logger),
         message=_valid(entry.message),
         correlation_id=entry.correlation_id,
-        session_id=entry.session_id,
+        session_id=_valid(entry.session_id),
         traceback=_valid(entry.traceback),
     )
 
@@ -138,5 +139,5 @@ def _trace_bytes(trace_id: int) -> bytes:
 
 
 def _valid(text: str) -> str:
-    """Replaces lone surrogates, which users may log and protobuf does not carry."""
+    """Replaces lone surrogates, which users may have in any text and protobuf does not carry."""
     return text.encode("utf-8", "replace").decode()

@@ -112,7 +112,7 @@ async def _serve_grpc(
         os.write(announce, write_announcement(announcement))
         os.close(announce)
         await anyio.to_thread.run_sync(stopped.wait)
-        observed.close()  # or the server would wait for who reads these
+        observed.end()  # or the server would wait for who reads these
         process_events.close()
 
 

@@ -103,9 +103,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         async with anyio.create_task_group() as tasks:
             if request.each_load:
                 tasks.start_soon(self._tell_loads, tell)
-            goes_on = True
-            while goes_on:
-                goes_on = await self._observed.filled()
+            while await self._observed.filled():
                 await tell(self._observed.take(self._runner.load))
             tasks.cancel_scope.cancel()
 

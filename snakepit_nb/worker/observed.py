@@ -20,6 +20,16 @@ MOST_SENT = 1_000
 T = TypeVar("T")
 
 
+class _Waiter:
+    """Who waits for something to take, and whether that was told. Once is enough."""
+
+    __slots__ = ("filled", "is_told")
+
+    def __init__(self) -> None:
+        self.filled = anyio.Event()
+        self.is_told = False
+
+
 class Observed:
     """Takes times and log lines from any thread; the serving thread's loop takes them out."""
 
@@ -30,9 +40,9 @@ class Observed:
         self._dropped = 0
         self.is_read = False
         """Whether somebody has come for it."""
-        self._closed = anyio.Event()
-        self._filled: anyio.Event | None = None  # there is one while somebody waits for it
+        self._waiter: _Waiter | None = None  # there is one while somebody waits
         self._call_serving: Callable[[Callable[[], object]], object] | None = None
+        self._ending = anyio.Event()
 
     def attach(self, call_serving: Callable[[Callable[[], object]], object]) -> None:
         """Tells how to call back on the serving thread's loop, before the first `filled`."""
@@ -50,21 +60,24 @@ class Observed:
         """Takes a line of log; the oldest makes room."""
         self._add(self._logs, entry)
 
-    def close(self) -> None:
-        """Lets who reads take what is there and then end; on the serving thread's loop."""
-        self._closed.set()
-        if self._filled is not None:
-            self._filled.set()
+    def end(self) -> None:
+        """Lets what is left be taken without a wait, on the serving thread: the worker ends."""
+        self._ending.set()
+        if self._waiter is not None:
+            self._waiter.filled.set()
 
     async def filled(self) -> bool:
-        """Returns when there is something to take, a moment after it came; False: and no more."""
-        filled = self._filled = anyio.Event()  # before the look: what comes behind it sets it
-        if not self._traces and not self._spans and not self._logs and not self._closed.is_set():
-            await filled.wait()
-        self._filled = None
+        """Waits for something to take, and a moment longer for more.
+
+        Returns: False once the worker ends and all is taken.
+        """
+        waiter = self._waiter = _Waiter()  # before the look: what comes behind it is told to it
+        if not self._has_some and not self._ending.is_set():
+            await waiter.filled.wait()
+        self._waiter = None
         with anyio.move_on_after(BATCH_SECONDS):
-            await self._closed.wait()
-        return not self._closed.is_set()
+            await self._ending.wait()
+        return self._has_some or not self._ending.is_set()
 
     def take(self, load: int) -> Observation:
         """Returns what there is, the oldest first, beside how many calls the worker holds."""
@@ -77,13 +90,19 @@ class Observed:
             dropped=dropped,
         )
 
+    @property
+    def _has_some(self) -> bool:
+        return bool(self._traces or self._spans or self._logs)
+
     def _add(self, kept: "deque[T]", seen: T) -> None:
         self._dropped += len(kept) == MOST_KEPT
         kept.append(seen)
-        filled = self._filled
-        if filled is not None and self._call_serving is not None:
-            self._filled = None
-            self._call_serving(filled.set)
+        waiter = self._waiter
+        if waiter is not None and not waiter.is_told and self._call_serving is not None:
+            self._call_serving(waiter.filled.set)
+            # Behind it: an interrupt between the two lets the next one tell, where the other order
+            # would let nobody.
+            waiter.is_told = True
 
 
 def _taken(kept: "deque[T]") -> tuple[T, ...]:

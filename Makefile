@@ -43,7 +43,7 @@ protos: $(DEV) ## writes snakepit_nb/wire/generated again, after a change of a p
 	$(BIN)/python proto/generate.py
 
 bench: $(BENCH) ## runs the benchmarks
-	@set -e; for name in cells calls scheduler; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
+	@set -e; for name in cells calls scheduler telemetry; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
 
 chaos: $(DEV) ## runs the long form of the tests that try everything
 	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling tests/pool

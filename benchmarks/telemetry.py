@@ -4,11 +4,16 @@ Usage: python benchmarks/telemetry.py
 """
 
 import statistics
+import sys
+import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import snakepit_nb as snakepit
+from snakepit_nb.telemetry.bus import emit, on
+from snakepit_nb.telemetry.events import PoolResized
 from snakepit_nb.telemetry.traces import traces
 from snakepit_nb.worker import Adapter, tool
 
@@ -16,6 +21,7 @@ PAIRS = 40
 BLOCK = 50
 MOST_MILLISECONDS = 0.2
 CHUNKS = 200
+EVENTS = 100_000
 
 
 class Idle(Adapter):
@@ -47,6 +53,29 @@ def main() -> None:
     found = traces.find()
     assert found is not None
     assert len(found.spans) >= 3
+    burst()
+
+
+def burst() -> None:
+    """Prints what a burst costs who tells it, with a handler that is slow."""
+    is_open = threading.Event()
+    end = on("pool.resized", lambda _: is_open.wait())
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    times = []
+    for number in range(EVENTS):
+        begun = time.perf_counter()
+        emit(PoolResized(pool="burst", workers=1, before=number))
+        times.append(1e6 * (time.perf_counter() - begun))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    peak -= before + sys.getsizeof(times) + EVENTS * sys.getsizeof(1.0)
+    is_open.set()
+    end()
+    print(
+        f"{EVENTS} events, one each {statistics.median(times):.2f} us, the longest "
+        f"{max(times) / 1000:.2f} ms; they hold at most {peak / 1e6:.1f} MB"
+    )
 
 
 def cost(

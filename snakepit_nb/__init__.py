@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .blocking.handle import Pool as Pool
     from .errors import SnakepitError as SnakepitError
     from .errors import ToolError as ToolError
+    from .telemetry.bus import on as on
     from .telemetry.correlation import correlation as correlation
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _HOMES = {
     "ToolError": "errors",
     "configure": "blocking.face",
     "correlation": "telemetry.correlation",
+    "on": "telemetry.bus",
     "open_pool": "blocking.async_pool",
     "pool": "blocking.face",
     "pools": "blocking.face",
@@ -43,7 +45,7 @@ _HOMES = {
     "stop": "blocking.face",
     "use": "blocking.face",
 }
-__all__ = sorted([*_HOMES, "load_ipython_extension", "unload_ipython_extension"])  # noqa: PLE0605 (sorted names)
+__all__ = sorted(_HOMES)  # noqa: PLE0605 (sorted names)
 
 
 def __getattr__(name: str) -> object:

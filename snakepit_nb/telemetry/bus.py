@@ -1,5 +1,6 @@
 """Brings events to whoever wants to hear them: on a thread of its own, so that nobody waits."""
 
+import atexit
 import contextlib
 import fnmatch
 import logging
@@ -18,6 +19,7 @@ Handler = Callable[[Event], object]
 
 QUEUED = 10_000
 SLOW_SECONDS = 1.0
+SECONDS_AT_EXIT = 1.0
 _WORKERS = "worker."
 _WILDCARDS = "*?["
 
@@ -118,6 +120,7 @@ class Bus:
             self._thread = threading.Thread(target=self._deliver, name="snakepit events")
             self._thread.daemon = True
             self._thread.start()
+            atexit.register(self.flush, SECONDS_AT_EXIT)
 
     def _deliver(self) -> None:
         while True:

@@ -11,6 +11,8 @@ from .call_trace import Traced
 KEPT_TRACES = 200
 KEPT_PARTS = 1000
 """Of one trace. A call has two, the kernel's and the worker's, with five spans."""
+KEPT_IN_ALL = 20_000
+"""Parts of all traces: about 15 MB. Then the oldest traces go, and the last one stays."""
 
 
 @dataclass(slots=True)
@@ -24,9 +26,17 @@ class _Kept:
 class Traces:
     """Takes parts of traces from any thread, and makes spans of them when they are looked for."""
 
-    def __init__(self, *, kept_traces: int = KEPT_TRACES, kept_parts: int = KEPT_PARTS) -> None:
+    def __init__(
+        self,
+        *,
+        kept_traces: int = KEPT_TRACES,
+        kept_parts: int = KEPT_PARTS,
+        kept_in_all: int = KEPT_IN_ALL,
+    ) -> None:
         self._kept_traces = kept_traces
         self._kept_parts = kept_parts
+        self._kept_in_all = kept_in_all
+        self._in_all = 0
         self._traces: OrderedDict[int, _Kept] = OrderedDict()
         self._changed = threading.Condition()
 
@@ -36,16 +46,16 @@ class Traces:
             kept = self._traces.get(part.trace_id)
             if kept is None:
                 kept = self._traces[part.trace_id] = _Kept(begun=part.begun)
-                if len(self._traces) > self._kept_traces:
-                    self._traces.popitem(last=False)
             kept.correlation_ids.add(part.correlation_id)
             # A root comes last, and without it the rest has no frame.
             if len(kept.parts) < self._kept_parts or part.is_root:
                 kept.parts.append(part)
+                self._in_all += 1
             else:
                 kept.dropped += 1
             if part.is_root:
                 kept.begun = max(kept.begun, part.begun)
+            self._make_room()
             self._changed.notify_all()
 
     def find(self, wanted: str = "last") -> Trace | None:
@@ -67,6 +77,13 @@ class Traces:
         with self._changed:
             traces = [sorted(kept.correlation_ids) for kept in reversed(self._traces.values())]
         return tuple(dict.fromkeys(each for ids in traces for each in ids if each))
+
+    def _make_room(self) -> None:
+        while len(self._traces) > self._kept_traces or (
+            self._in_all > self._kept_in_all and len(self._traces) > 1
+        ):
+            _, oldest = self._traces.popitem(last=False)
+            self._in_all -= len(oldest.parts)
 
     def _find(self, wanted: str) -> int | None:
         if wanted == "last":

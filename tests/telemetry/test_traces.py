@@ -69,6 +69,22 @@ def test_of_a_trace_1000_parts_are_kept_and_its_root_which_comes_last() -> None:
     assert found.spans[0].name == "span 1"
 
 
+def test_traces_with_many_parts_make_room_for_the_last_ones() -> None:
+    traces = Traces(kept_in_all=100)
+    for trace_id in range(1, 6):
+        for number in range(30):
+            traces.add(part(number + 2, 1, trace_id=trace_id))
+
+    kept = [trace_id for trace_id in range(1, 6) if traces.find(f"{trace_id:032x}")]
+    assert kept == [3, 4, 5]
+    for number in range(200):
+        traces.add(part(number + 2, 1, trace_id=9))
+    assert [traces.find(f"{trace_id:032x}") for trace_id in range(1, 6)] == [None] * 5
+    found = traces.find(f"{9:032x}")
+    assert found is not None
+    assert len(found.spans) == 200
+
+
 def test_a_trace_is_found_by_each_of_its_ids_or_as_the_one_that_began_last() -> None:
     traces = traces_of(
         [

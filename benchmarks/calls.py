@@ -1,7 +1,8 @@
 """What a call costs, beside bare gRPC and the other ways to have a function run elsewhere.
 
 All in one run, by turns, because machines are shared and noisy: read the ratios. Latencies are of
-one process each, in blocks of calls, so that none pays for the caches that another has filled.
+one process each, in blocks of calls, so that none pays for the caches that another has filled. The
+others trace nothing, so these pools do not either: what that costs, `telemetry.py` tells.
 
 Usage: python benchmarks/calls.py
 """
@@ -76,8 +77,8 @@ def main() -> None:
     figures = Figures()
     with ExitStack() as opened:
         bare = opened.enter_context(bare_echoes())
-        one = opened.enter_context(snakepit.start(1, adapters=[Idle], name="one"))
-        pool = opened.enter_context(snakepit.start(WORKERS, adapters=[Idle], name="calls"))
+        one = opened.enter_context(start_pool(1, name="one"))
+        pool = opened.enter_context(start_pool(WORKERS, name="calls"))
         pool.wait_ready()
         lone: dict[str, Executor] = {
             "ProcessPoolExecutor": opened.enter_context(ProcessPoolExecutor(1)),
@@ -94,6 +95,11 @@ def main() -> None:
         asyncio.run(awaited_latencies(figures, bare))
         throughput(figures, bare, executors, client)
         maps(figures, pool, executors, client)
+
+
+def start_pool(workers: int, **options: Any) -> snakepit.Pool:
+    """Starts a pool whose tools do nothing."""
+    return snakepit.start(workers, adapters=[Idle], telemetry=False, **options)
 
 
 def latencies(
@@ -135,7 +141,7 @@ def latencies(
 
 async def awaited_latencies(figures: Figures, bare: "BareEchoes") -> None:
     """Times no-ops that are awaited, one after the other."""
-    async with snakepit.open_pool(1, adapters=[Idle], name="awaited") as pool:
+    async with snakepit.open_pool(1, adapters=[Idle], name="awaited", telemetry=False) as pool:
         works: dict[str, AsyncWork] = {
             "await pool.call": partial(pool.call, "nothing_soon"),
             "await gRPC echo, same threads": bare.awaited,
@@ -161,9 +167,7 @@ def throughput(
 ) -> None:
     """Counts no-ops a second with 64 in flight."""
     view = client.load_balanced_view()
-    with snakepit.start(
-        1, adapters=[Idle], name="many", profile="thread", threads=IN_FLIGHT
-    ) as pool:
+    with start_pool(1, name="many", profile="thread", threads=IN_FLIGHT) as pool:
         pool.call("nothing_soon")
         works: dict[str, Callable[[], float]] = {
             "await pool.call": lambda: asyncio.run(awaited_a_second("many")),

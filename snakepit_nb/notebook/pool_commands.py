@@ -29,6 +29,7 @@ CONFIGURABLE = (
     "session_ttl",
     "interrupt_grace",
     "trust_results",
+    "telemetry",
 )
 
 

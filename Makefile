@@ -45,8 +45,10 @@ protos: $(DEV) ## writes snakepit_nb/wire/generated again, after a change of a p
 bench: $(BENCH) ## runs the benchmarks
 	@set -e; for name in cells calls scheduler telemetry; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
 
-chaos: $(DEV) ## runs the long form of the tests that try everything
-	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling tests/pool
+# In processes of their own: what the first leaves behind takes the second longer to clear than it may.
+chaos: $(DEV) ## runs the long form of the tests that try everything; over an hour
+	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling
+	$(BIN)/pytest tests/pool
 
 clean: ## removes what was built and cached, but not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -28,8 +28,6 @@ from .portal import portal
 
 T = TypeVar("T")
 
-SATURATED_SECONDS = 0.05  # between two looks whether a queue that others filled has room again
-
 
 @asynccontextmanager
 async def open_fed_pool(settings: PoolSettings) -> AsyncIterator["Feed"]:
@@ -142,6 +140,15 @@ class Feed:
             self._rested = self._rested or anyio.Event()
             await self._rested.wait()
 
+    def cancel_fitting(self, wanted: str | None) -> int:
+        """Cancels what waits here, of one correlation id or all; returns how many there were."""
+        fitting = [
+            fed.future
+            for fed in tuple(self._waiting)
+            if wanted in (None, fed.future.correlation_id)
+        ]
+        return sum(future.cancel() for future in fitting)
+
     def cancel_waiting(self) -> None:
         """Cancels what no worker has begun, also what waits in the pool's own queue."""
         begun = self._begun()
@@ -193,18 +200,19 @@ class Feed:
         return []
 
     async def _run(self, feds: list[Fed[Any]]) -> None:
-        calls = [fed.call for fed in feds if fed.call is not None]
-        if not calls:  # all were cancelled while they waited
+        pairs = [(fed, call) for fed in feds if (call := fed.call) is not None]
+        if not pairs:  # all were cancelled while they waited
             return
-        wanted = [fed for fed in feds if fed.call is not None]
+        wanted, calls = [fed for fed, _ in pairs], [call for _, call in pairs]
         bundle = Bundle(wanted, calls[0].call_id, anyio.CancelScope())
         self._in_flight.add(bundle)
         for fed in wanted:
             fed.bundle = bundle
+        bundle.cancel_if_unwanted()  # by who did not see the bundle yet
         try:
             with bundle.scope:
                 await self._hand_out(wanted, await self._call(_joined(calls)))
-        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 (of a pickle)
             for fed in wanted:
                 _fail(fed, error)
         finally:
@@ -228,10 +236,9 @@ class Feed:
 
     async def _call(self, call: ToolCall) -> ToolResult:
         while True:
-            try:
+            await self.pool.wait_room()
+            with suppress(PoolSaturatedError):  # others were faster
                 return await self.pool.call(call, timeout=None, is_patient=True)
-            except PoolSaturatedError:
-                await anyio.sleep(SATURATED_SECONDS)
 
 
 def _joined(calls: list[ToolCall]) -> ToolCall:
@@ -246,7 +253,7 @@ async def _finish(fed: Fed[Any], outcome: object) -> None:
         fed.future.set_result(value)
 
 
-def _fail(fed: Fed[Any], error: Exception) -> None:
+def _fail(fed: Fed[Any], error: BaseException) -> None:
     if isinstance(error, SnakepitError):
         error.__traceback__ = None  # it tells all itself, and the way to it holds the arguments
     with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants it

@@ -175,9 +175,10 @@ class Pool(ToolCalls, FunctionCalls):
 
         Returns: how many there were.
         """
+        waiting = portal().call(self._feed.cancel_fitting, wanted)
         status = self.status()
         calls = [*status.queued, *(call for worker in status.workers for call in worker.calls)]
-        return sum(
+        return waiting + sum(
             wait(partial(self._pool.cancel, call.call_id, kill=kill))
             for call in calls
             if wanted in (None, call.correlation_id, call.call_id)

@@ -13,14 +13,17 @@ REMEMBERED_PACES = 100
 
 
 class Pace:
-    """What is known of one function. Chunks travel together once they have shown to be quick."""
+    """What is known of one map's function. Chunks of this map travel together once it is quick."""
 
-    def __init__(self) -> None:
-        self._seconds: float | None = None
+    def __init__(self, known: OrderedDict[int, float], function: int) -> None:
+        self._known = known
+        self._function = function
 
     def note(self, seconds: float, chunks: int) -> None:
         """Learns how long a call of so many chunks ran."""
-        self._seconds = max(seconds / chunks, SHORTEST_SECONDS)
+        self._known[self._function] = max(seconds / chunks, SHORTEST_SECONDS)
+        if len(self._known) > REMEMBERED_PACES:
+            self._known.popitem(last=False)
 
     def chunks(self, waiting: int, capacity: int) -> int:
         """Returns how many of the waiting chunks the next call should take along.
@@ -28,22 +31,19 @@ class Pace:
         So few that workers which hold `capacity` calls are done at the same time, unless they are
         so quick that nobody would see it.
         """
-        if self._seconds is None:
+        seconds = self._known.get(self._function)
+        if seconds is None:
             return 1
         fair = waiting // (SHARES * capacity)
-        least, most = WORTH_SECONDS / self._seconds, IDEAL_SECONDS / self._seconds
-        return max(1, round(min(max(fair, least), most)))
+        return max(1, round(min(max(fair, WORTH_SECONDS / seconds), IDEAL_SECONDS / seconds)))
 
 
 class Paces:
     """The paces of the functions that were mapped last: the next map of one is quick at once."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, Pace] = OrderedDict()
+        self._known: OrderedDict[int, float] = OrderedDict()
 
     def of(self, pickled: bytes) -> Pace:
-        """Returns what is known of a function. Two of one hash are no harm: it is a guess."""
-        pace = self._known.setdefault(hash(pickled), Pace())
-        if len(self._known) > REMEMBERED_PACES:
-            self._known.popitem(last=False)
-        return pace
+        """Returns a map's own pace. Two functions of one hash are no harm: it is a guess."""
+        return Pace(self._known, hash(pickled))

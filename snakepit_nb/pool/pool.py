@@ -92,6 +92,12 @@ class Pool:
         )
         self._check_serves()
 
+    async def wait_room(self) -> None:
+        """Returns when a call that comes now would run or wait, and not be refused."""
+        await self._dispatch.until(
+            lambda: self._dispatch.scheduler.has_room or self._dispatch.is_closed
+        )
+
     async def wait_idle(self) -> None:
         """Returns when no call waits or runs. A lease on which nothing runs is no call."""
         await self._dispatch.until(

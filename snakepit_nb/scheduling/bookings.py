@@ -48,6 +48,11 @@ class Bookings:
         """The calls that wait, first come first."""
         return self._queue.call_ids
 
+    @property
+    def may_wait(self) -> bool:
+        """Tells whether one more call may wait."""
+        return len(self._queue) < self._queue_size
+
     def worker_of(self, call_id: CallId) -> Worker | None:
         """Returns the worker on which a call holds a share, if it holds one."""
         return self._running.get(call_id)
@@ -157,7 +162,7 @@ class Bookings:
             and call.pinned_to is not None
         ):
             return SessionBusy(session_id=call.session_id, worker_id=call.pinned_to)
-        return QueueFull(size=self._queue_size) if len(self._queue) >= self._queue_size else None
+        return None if self.may_wait else QueueFull(size=self._queue_size)
 
     def _grant(self, worker: Worker, call: WaitingCall, now: float) -> Decision:
         self._roster.book(worker, call, now)

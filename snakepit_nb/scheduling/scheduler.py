@@ -104,6 +104,11 @@ class Scheduler:
         """Which worker holds the state of which session."""
         return self._sessions.homes
 
+    @property
+    def has_room(self) -> bool:
+        """Tells whether one more call would be granted a share, or may wait for one."""
+        return self._bookings.may_wait or next(self._roster.with_room(), None) is not None
+
     def load_of(self, worker_id: WorkerId) -> int:
         """Returns how many calls are booked on a worker."""
         worker = self._roster.find(worker_id)

@@ -39,7 +39,7 @@ async def _map(parameters: Mapping[str, object], called: Called) -> list[object]
     function = await _loaded(parameters[FUNCTION], called)
     outcomes: list[object] = []
     for pickled in cast("list[bytes]", parameters[ITEMS]):
-        values, failure = await _mapped(function, await _loaded(pickled, called))
+        values, failure = await _mapped_chunk(function, pickled, called)
         try:
             outcomes.append(write_outcome(values, parameters, failure=failure))
         except UnsendableResultError as error:
@@ -48,6 +48,16 @@ async def _map(parameters: Mapping[str, object], called: Called) -> list[object]
         if failure:
             break
     return outcomes
+
+
+async def _mapped_chunk(
+    function: Callable[..., Any], pickled: bytes, called: Called
+) -> tuple[list[object], str]:
+    try:
+        items = await _loaded(pickled, called)
+    except Exception as error:  # noqa: BLE001 (told behind the chunks before it)
+        return [], encode_failure(error, tool_name=MAP, hide_file=__file__)
+    return await _mapped(function, items)
 
 
 async def _mapped(function: Callable[..., Any], items: Iterable[Any]) -> tuple[list[object], str]:
@@ -61,7 +71,7 @@ async def _mapped(function: Callable[..., Any], items: Iterable[Any]) -> tuple[l
             value = function(*arguments)  # not by `called`: it costs more than a quick function
             is_plain = type(value) in _PLAIN or not isawaitable(value)
             values.append(value if is_plain else await value)
-        except Exception as error:  # noqa: BLE001 (told behind the values before it)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (told behind the values before it)
             return values, encode_failure(error, tool_name=MAP, hide_file=__file__)
     return values, ""
 
@@ -76,7 +86,8 @@ def _up_to_unsendable(
         except UnsendableResultError as refusal:
             failure = encode_failure(refusal, tool_name=MAP)
             return write_outcome(values[:number], parameters, failure=failure)
-    raise error  # each can be sent, but not all together: they are nested too deep
+    # Each can be sent, but not all together: they are nested too deep.
+    return write_outcome([], parameters, failure=encode_failure(error, tool_name=MAP))
 
 
 async def _loaded(pickled: object, called: Called) -> Any:  # noqa: ANN401 (a function, and its arguments)

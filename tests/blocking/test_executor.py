@@ -310,6 +310,50 @@ def test_quick_chunks_travel_together_and_slow_ones_do_not(pool: Pool) -> None:
         assert calls < 40 if few else calls == 40
 
 
+def test_two_maps_of_one_function_keep_their_ids_apart(pool: Pool) -> None:
+    def seen(_: int) -> str:
+        return current_call().correlation_id
+
+    list(pool.map(seen, range(4)))  # to learn its pace
+    with snakepit.correlation("first"):
+        first = pool.map(seen, range(30))
+    with snakepit.correlation("second"):
+        second = pool.map(seen, range(30))
+
+    assert set(first) == {"first"}
+    assert set(second) == {"second"}
+
+
+def test_an_argument_that_cannot_be_loaded_stands_at_its_place_in_a_map(pool: Pool) -> None:
+    class Unloadable:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            if self.number == 25:
+                return exec, ("raise ValueError('not loadable')",)
+            return int, ()
+
+    list(pool.map(int, range(4)))
+    values = pool.map(int, [Unloadable(number) for number in range(40)])
+
+    assert list(islice(values, 25)) == [0] * 25
+    with pytest.raises(ValueError, match="not loadable"):
+        next(values)
+
+
+def test_cancel_ends_what_waits_here_too(own_pool: Pool, tmp_path: Path) -> None:
+    gates = [Gate(tmp_path, str(number)) for number in range(12)]
+    futures = [own_pool.submit(gate.function) for gate in gates]
+    until(gates[0].begun.exists)
+
+    assert own_pool.cancel() == len(futures)
+
+    assert all(future.cancelled() or future.exception() for future in futures)
+    assert [gate.begun.exists() for gate in gates] == [True] + 11 * [False]
+    assert own_pool.status().queued == ()
+
+
 def test_what_stands_behind_an_error_in_its_call_runs_all_the_same(pool: Pool) -> None:
     def refuses_13(number: int) -> int:
         if number == 13:

@@ -6,13 +6,13 @@ from snakepit_nb.blocking.pace import IDEAL_SECONDS, REMEMBERED_PACES, WORTH_SEC
 
 
 def known(seconds: float, chunks: int = 1) -> Pace:
-    pace = Pace()
+    pace = Paces().of(b"function")
     pace.note(seconds, chunks)
     return pace
 
 
 def test_chunks_that_nobody_knows_travel_alone() -> None:
-    assert Pace().chunks(waiting=1000, capacity=1) == 1
+    assert Paces().of(b"function").chunks(waiting=1000, capacity=1) == 1
 
 
 @pytest.mark.parametrize(
@@ -38,5 +38,5 @@ def test_the_pace_of_a_function_is_known_to_its_next_map() -> None:
 
     assert paces.of(b"one").chunks(100, 1) > 1
     for number in range(REMEMBERED_PACES):
-        paces.of(b"%d" % number)
+        paces.of(b"%d" % number).note(1, 1)
     assert paces.of(b"one").chunks(100, 1) == 1

@@ -117,7 +117,11 @@ class Threads(Runner):
             return self._main
         if where is Place.THREAD and self._idle:
             return self._idle.pop()
-        return self._new_lane("call")
+        try:
+            return self._new_lane("call")
+        except BaseException:  # there are too many threads, or descriptors
+            self._shares.release()
+            raise
 
     def give_back(self, where: Where, lane: Lane) -> None:
         """Lets the next call have the share, and the thread where that stays."""

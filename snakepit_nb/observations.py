@@ -1,7 +1,7 @@
 """What is seen of calls while they run: spans of time and lines of log, in kernel and workers."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 Attribute = str | bool | int | float
@@ -25,6 +25,9 @@ class Part(StrEnum):
 
 
 DEFAULT_POOL = "default"
+
+LONGEST_TEXT = 10_000
+"""Of a message or a traceback, so many characters are kept."""
 
 PART_KEY = "snakepit.part"
 CORRELATION_ATTRIBUTE = "snakepit.correlation_id"
@@ -107,6 +110,7 @@ class WorkerTrace:
     worker: str = ""
     awaits: int = 0
     is_root: bool = False
+    is_frame: bool = False
 
     def records(self) -> Iterator[SpanRecord]:
         """Makes the spans."""
@@ -209,3 +213,15 @@ class EventControl:
     """Those that may be told; if there are none, all."""
     deny: tuple[str, ...] = ()
     """Those that may not, whatever else is said."""
+
+
+def shortened(entry: LogEntry) -> LogEntry:
+    """Cuts a long message's end, but a traceback's begin: how it ends tells most."""
+    message, traceback = entry.message, entry.traceback
+    if len(message) <= LONGEST_TEXT and len(traceback) <= LONGEST_TEXT:
+        return entry
+    if len(message) > LONGEST_TEXT:
+        message = f"{message[:LONGEST_TEXT]}… (of {len(message):,} characters)"
+    if len(traceback) > LONGEST_TEXT:
+        traceback = f"(of {len(traceback):,} characters) …{traceback[-LONGEST_TEXT:]}"
+    return replace(entry, message=message, traceback=traceback)

@@ -1,9 +1,7 @@
 """What `%load_ext snakepit_nb` and `%unload_ext snakepit_nb` do."""
 
 from collections.abc import Callable
-from typing import Any
 
-from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
 from snakepit_nb.telemetry.cell_traces import cell_traces
@@ -12,14 +10,14 @@ from snakepit_nb.telemetry.correlation import requests
 from .magics import SnakepitMagics
 
 
-def _note_begin(info: ExecutionInfo) -> None:
-    shell: Any = get_ipython()
-    is_numbered = info.store_history and not info.silent
-    cell_traces.begin(f"cell [{shell.execution_count}]" if is_numbered else "cell")
+def _note_begin(_: ExecutionInfo) -> None:
+    cell_traces.begin("cell")
 
 
 def _note_end(result: ExecutionResult) -> None:
-    cell_traces.end(result.error_before_exec or result.error_in_exec)
+    number = result.execution_count  # told behind the cell only, and not of those that do not count
+    name = "" if number is None else f"cell [{number}]"
+    cell_traces.end(result.error_before_exec or result.error_in_exec, name=name)
 
 
 _NOTES: dict[str, Callable[..., None]] = {

@@ -250,8 +250,8 @@ class Dispatch:
                         take_in(observation, worker.name, self.settings.environment)
                     if is_hybrid:
                         self._note_load(worker, observation.load)
-        except SnakepitError:
-            pass  # its supervisor tells that it is gone
+        except WorkerError:
+            pass  # it is gone or about to go, which its supervisor tells
         except Exception:  # raised on, it would end the pool with all that runs there
             log.exception("what worker %s tells of its calls is not heard any more", worker.name)
 

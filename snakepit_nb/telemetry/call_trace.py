@@ -39,6 +39,10 @@ class Traced(Protocol):
         """Whether nothing is around them."""
 
     @property
+    def is_frame(self) -> bool:
+        """Whether it is a cell's, within which all others of its trace lie."""
+
+    @property
     def awaits(self) -> int:
         """The span whose worker's part belongs to them; 0: none."""
 
@@ -76,6 +80,7 @@ class CallTrace:
     is_lost: bool = False
     """Its worker was gone: nothing more comes from there."""
     answers: int = 0
+    is_frame: bool = False
 
     @property
     def trace_id(self) -> int:

@@ -28,6 +28,7 @@ class CellTrace:
     awaits: int = 0
     answers: int = 0
     is_root: bool = True
+    is_frame: bool = True
 
     def records(self) -> Iterator[SpanRecord]:
         """Makes the span."""
@@ -72,8 +73,8 @@ class CellTraces:
             if len(self._begun) > REMEMBERED_CELLS:
                 self._traces.pop(self._begun.popitem(last=False)[0], None)
 
-    def end(self, error: BaseException | None) -> None:
-        """Ends the running request's trace, if it has one."""
+    def end(self, error: BaseException | None, *, name: str = "") -> None:
+        """Ends the running request's trace, if it has one; its name may be known by now only."""
         key = requests.request_key() or ""
         begun = self._begun.get(key)
         if begun is not None and begun.depth:
@@ -84,23 +85,26 @@ class CellTraces:
         if trace is not None:
             trace.ended = time.time_ns()
             trace.error = error_words(error)
+            trace.name = name or trace.name
             self.sink(trace)
 
     def around(self, correlation_id: CorrelationId) -> CellTrace | None:
         """Returns the trace of the running cell, begun now if this is its first call."""
         key = requests.request_key()
-        if key is None or key not in self._begun:
+        begun = None if key is None else self._begun.get(key)
+        if key is None or begun is None:
             return None
-        if key not in self._traces:
-            begun = self._begun[key]
-            self._traces[key] = CellTrace(
-                trace_id=trace_id_of(correlation_id),
-                span_id=new_span_id(),
-                correlation_id=correlation_id,
-                name=begun.name,
-                begun=begun.at,
-            )
-        return self._traces[key]
+        found = self._traces.get(key)
+        if found is not None:
+            return found
+        made = CellTrace(
+            trace_id=trace_id_of(correlation_id),
+            span_id=new_span_id(),
+            correlation_id=correlation_id,
+            name=begun.name,
+            begun=begun.at,
+        )
+        return self._traces.setdefault(key, made)  # another thread of the cell may be faster
 
 
 cell_traces = CellTraces()

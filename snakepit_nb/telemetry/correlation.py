@@ -97,11 +97,12 @@ class RequestCorrelation:
         key = self.request_key()
         if key is None:
             return new_correlation_id()
-        if key not in self._ids:
-            self._ids[key] = new_correlation_id()
+        known = self._ids.get(key)
+        if known is None:
+            known = self._ids.setdefault(key, new_correlation_id())  # threads of a cell share it
             if len(self._ids) > self._remembered:
                 self._ids.popitem(last=False)
-        return self._ids[key]
+        return known
 
     def known(self) -> CorrelationId | None:
         """Returns the id of the running request, if it has one already."""

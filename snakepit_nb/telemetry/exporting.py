@@ -32,6 +32,7 @@ class Exporting:
     def __init__(self) -> None:
         self._own: Any = None  # a processor of the SDK's, which only who exports loads
         self._has_begun = False
+        self._has_failed = False
 
     def begin(self) -> None:
         """Opens the way that the environment names; once, and again only does nothing."""
@@ -47,7 +48,18 @@ class Exporting:
             self._own.shutdown()
 
     def send(self, traced: Traced, environment: Environment = ()) -> None:
-        """Sends spans, of a worker with what it was given beside the kernel's environment."""
+        """Sends spans, of a worker with what it was given beside the kernel's environment.
+
+        What a user's processor or sampler raises is logged once: a call does not fail by it.
+        """
+        try:
+            self._send(traced, environment)
+        except Exception:
+            if not self._has_failed:
+                log.exception("spans cannot be sent; later failures are not told")
+            self._has_failed = True
+
+    def _send(self, traced: Traced, environment: Environment) -> None:
         provider = providers.users
         if provider is not None:
             self._send_by(provider, traced, environment)

@@ -15,6 +15,8 @@ from .providers import providers
 from .redaction import redaction
 from .traces import UsersSpan, traces
 
+SHOWN_ERROR = 200
+
 
 def receive(environment: Environment) -> None:
     """Lets this process keep what its calls leave, and hide what is secret in its surroundings.
@@ -32,9 +34,9 @@ def receive(environment: Environment) -> None:
 def keep(trace: CallTrace | CellTrace) -> None:
     """Keeps the kernel's part of a call, or a cell."""
     if trace.error:
-        trace.error = redaction.redacted(trace.error)
+        trace.error = _told(trace.error)
     if isinstance(trace, CallTrace) and trace.rpc_error:
-        trace.rpc_error = redaction.redacted(trace.rpc_error)
+        trace.rpc_error = _told(trace.rpc_error)
     traces.add(trace)
     exporting.send(trace)
 
@@ -44,8 +46,8 @@ def take_in(observation: Observation, worker: str, environment: Environment) -> 
     for trace in observation.traces:
         trace.worker = worker
         if trace.error or trace.code_error:
-            trace.error = redaction.redacted(trace.error)
-            trace.code_error = redaction.redacted(trace.code_error)
+            trace.error = _told(trace.error)
+            trace.code_error = _told(trace.code_error)
         traces.add(trace)
         exporting.send(trace, environment)
     for span in observation.spans:
@@ -58,10 +60,27 @@ def take_in(observation: Observation, worker: str, environment: Environment) -> 
 def keep_users_span(span: SpanRecord, worker: str = "") -> None:
     """Keeps a span that the user's code has made, which the user's provider exports itself."""
     events = tuple(
-        replace(event, attributes=_without_secrets(event.attributes)) for event in span.events
+        replace(
+            event,
+            name=redaction.redacted(event.name),
+            attributes=_without_secrets(event.attributes),
+        )
+        for event in span.events
     )
-    error = redaction.redacted(span.error)
-    traces.add(UsersSpan(replace(span, error=error, events=events, worker_id=worker)))
+    seen = replace(
+        span,
+        name=redaction.redacted(span.name),
+        attributes=_without_secrets(span.attributes),
+        error=_told(span.error),
+        events=events,
+        worker_id=worker,
+    )
+    traces.add(UsersSpan(seen))
+
+
+def _told(error: str) -> str:
+    """Cuts what an error says, behind the look for secrets: half a one would not be found."""
+    return redaction.redacted(error)[:SHOWN_ERROR]
 
 
 def _without_secrets(attributes: Mapping[str, Attribute]) -> dict[str, Attribute]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from snakepit_nb.errors import UsageError, nearest
-from snakepit_nb.observations import LogEntry, worker_name
+from snakepit_nb.observations import LogEntry, shortened, worker_name
 
 from .json_lines import JsonLines
 from .redaction import redaction
@@ -16,8 +16,6 @@ from .redaction import redaction
 log = logging.getLogger(__name__)
 
 KEPT_ENTRIES = 10_000
-LONGEST_TEXT = 10_000
-"""Of a message or a traceback, so many characters are kept."""
 STRAY = "stderr"
 """The logger of what was written without one."""
 KERNEL = "kernel"
@@ -43,8 +41,7 @@ class LogRing:
     def add(self, entry: LogEntry) -> None:
         """Keeps a line, without the secrets in it."""
         entry = _redacted(entry)
-        if len(entry.message) > LONGEST_TEXT or len(entry.traceback) > LONGEST_TEXT:
-            entry = _shortened(entry)
+        entry = shortened(entry)
         with self._lock:
             self._entries.append(entry)
             if len(self._entries) > self._kept:
@@ -125,16 +122,6 @@ def _redacted(entry: LogEntry) -> LogEntry:
     message, traceback = redaction.redacted(entry.message), redaction.redacted(entry.traceback)
     if message is entry.message and traceback is entry.traceback:
         return entry
-    return replace(entry, message=message, traceback=traceback)
-
-
-def _shortened(entry: LogEntry) -> LogEntry:
-    """Cuts a message's end, but a traceback's begin: how it ends tells most."""
-    message, traceback = entry.message, entry.traceback
-    if len(message) > LONGEST_TEXT:
-        message = f"{message[:LONGEST_TEXT]}… (of {len(message):,} characters)"
-    if len(traceback) > LONGEST_TEXT:
-        traceback = f"(of {len(traceback):,} characters) …{traceback[-LONGEST_TEXT:]}"
     return replace(entry, message=message, traceback=traceback)
 
 

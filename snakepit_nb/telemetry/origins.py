@@ -1,5 +1,6 @@
 """Where calls come from: the cell, or the user's own span, around them."""
 
+import re
 import time
 
 from opentelemetry import baggage, propagate, trace
@@ -12,6 +13,11 @@ from snakepit_nb.identifiers import CorrelationId
 from .cell_traces import cell_traces
 from .ids import TRACE_HEADER, new_span_id, trace_id_of, write_traceparent
 from .providers import providers
+
+LONGEST_VALUE = 4096
+"""Of a header: all of them together may have 8 KB."""
+
+_KEY = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)")
 
 
 def origin_here(correlation_id: CorrelationId) -> Origin:
@@ -53,4 +59,11 @@ def _more_headers(here: Context) -> tuple[tuple[str, str], ...]:
     """Writes what else OpenTelemetry's propagators would send: `tracestate`, `baggage`."""
     carried: dict[str, str] = {}
     propagate.inject(carried, here)
-    return tuple(item for item in carried.items() if item[0] != TRACE_HEADER)
+    lowered = ((key.lower(), value) for key, value in carried.items())
+    return tuple(item for item in lowered if item[0] != TRACE_HEADER and _may_travel(*item))
+
+
+def _may_travel(key: str, value: str) -> bool:
+    """Tells whether gRPC takes it: what it does not take would leave the call without an end."""
+    is_text = value.isascii() and value.isprintable()
+    return bool(_KEY.fullmatch(key)) and is_text and len(value) <= LONGEST_VALUE

@@ -25,9 +25,12 @@ class Redaction:
         self._lock = threading.RLock()
 
     def hide(self, secret: str) -> None:
-        """Lets a secret be taken out of all texts from now on."""
-        if len(secret) < SHORTEST:
-            return
+        """Lets a secret, and each line of it, be taken out of all texts from now on."""
+        for line in secret.splitlines():
+            if len(line) >= SHORTEST:
+                self._hide_line(line)
+
+    def _hide_line(self, secret: str) -> None:
         with self._lock:
             self._secrets[secret] = self._pattern = None
             if len(self._secrets) > MOST_SECRETS:

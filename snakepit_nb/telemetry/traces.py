@@ -11,6 +11,8 @@ from .call_trace import Traced
 KEPT_TRACES = 200
 KEPT_PARTS = 1000
 """Of one trace. A call has two, the kernel's and the worker's, with five spans."""
+KEPT_IDS = 100
+"""Of one trace."""
 KEPT_IN_ALL = 20_000
 """Parts of all traces: about 15 MB. Then the oldest traces go, and the last one stays."""
 
@@ -46,9 +48,10 @@ class Traces:
             kept = self._traces.get(part.trace_id)
             if kept is None:
                 kept = self._traces[part.trace_id] = _Kept(begun=part.begun)
-            kept.correlation_ids.add(part.correlation_id)
-            # A root comes last, and without it the rest has no frame.
-            if len(kept.parts) < self._kept_parts or part.is_root:
+            if len(kept.correlation_ids) < KEPT_IDS:
+                kept.correlation_ids.add(part.correlation_id)
+            # A cell comes last, and without it the rest has no frame.
+            if len(kept.parts) < self._kept_parts or part.is_frame:
                 kept.parts.append(part)
                 self._in_all += 1
             else:
@@ -124,6 +127,7 @@ class UsersSpan:
     record: SpanRecord
     correlation_id: str = ""
     is_root: bool = False
+    is_frame: bool = False
     awaits: int = 0
     answers: int = 0
 

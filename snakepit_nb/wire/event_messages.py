@@ -5,6 +5,7 @@ from dataclasses import replace
 from snakepit_nb.observations import EventControl, ToldEvent
 
 from .generated import snakepit_bridge_pb2 as bridge
+from .observation_messages import valid_text
 
 LONGEST_INT = 2**63
 
@@ -13,7 +14,7 @@ def write_told(event: ToldEvent) -> bridge.TelemetryEvent:
     """Writes an event."""
     message = bridge.TelemetryEvent(
         event_parts=event.name.split("."),
-        metadata=event.metadata,
+        metadata={name: valid_text(value) for name, value in event.metadata.items()},
         timestamp_ns=event.at,
         correlation_id=event.correlation_id,
     )

@@ -1,23 +1,34 @@
 """What a worker tells of itself, to and from the messages of `snakepit.cells.v1`."""
 
 import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TypeVar
 
 from snakepit_nb.observations import LogEntry, Observation, SpanEvent, SpanRecord, WorkerTrace
 
 from .generated import snakepit_cells_pb2 as cells
 
 TRACE_ID_BYTES = 16
+Seen = TypeVar("Seen")
+Written = TypeVar("Written")
+
 LOWEST_LEVEL, HIGHEST_LEVEL = -(2**31), 2**31 - 1  # that the message has room for
 
 
 def write_observation(observation: Observation) -> cells.Observation:
     """Writes an observation."""
+    calls = _written(_write_times, observation.traces)
+    spans = _written(_write_span, observation.spans)
+    logs = _written(_write_entry, observation.logs)
+    seen = len(observation.traces) + len(observation.spans) + len(observation.logs)
+    unwritten = seen - len(calls) - len(spans) - len(logs)
     return cells.Observation(
         load=observation.load,
-        calls=[_write_times(trace) for trace in observation.traces],
-        spans=[_write_span(span) for span in observation.spans],
-        logs=[_write_entry(entry) for entry in observation.logs],
-        dropped=observation.dropped,
+        calls=calls,
+        spans=spans,
+        logs=logs,
+        dropped=observation.dropped + unwritten,
     )
 
 
@@ -32,6 +43,15 @@ def read_observation(message: cells.Observation) -> Observation:
     )
 
 
+def _written(write: Callable[[Seen], Written], seen: Iterable[Seen]) -> list[Written]:
+    """Writes what can be written: one span with a time that is none shall not end the rest."""
+    written: list[Written] = []
+    for each in seen:
+        with suppress(TypeError, ValueError, OverflowError):
+            written.append(write(each))
+    return written
+
+
 def _write_times(trace: WorkerTrace) -> cells.CallTimes:
     return cells.CallTimes(
         trace_id=_trace_bytes(trace.trace_id),
@@ -39,13 +59,13 @@ def _write_times(trace: WorkerTrace) -> cells.CallTimes:
         span_id=trace.span_id,
         code_id=trace.code_id,
         correlation_id=trace.correlation_id,
-        what=_valid(trace.what),
+        what=valid_text(trace.what),
         begun=trace.begun,
         code_begun=trace.code_begun,
         code_ended=trace.code_ended,
         ended=trace.ended,
-        error=_valid(trace.error),
-        code_error=_valid(trace.code_error),
+        error=valid_text(trace.error),
+        code_error=valid_text(trace.code_error),
     )
 
 
@@ -71,7 +91,7 @@ def _write_span(span: SpanRecord) -> cells.Span:
         trace_id=_trace_bytes(span.trace_id),
         span_id=span.span_id,
         parent_id=span.parent_id,
-        name=_valid(span.name),
+        name=valid_text(span.name),
         kind=span.kind,
         begun=span.begun,
         ended=span.ended,
@@ -86,7 +106,7 @@ def _write_span(span: SpanRecord) -> cells.Span:
             for trace_id, span_id in span.links
         ],
         is_error=span.is_error,
-        error=_valid(span.error),
+        error=valid_text(span.error),
     )
 
 
@@ -95,7 +115,7 @@ def _read_span(span: cells.Span) -> SpanRecord:
         trace_id=int.from_bytes(span.trace_id),
         span_id=span.span_id,
         parent_id=span.parent_id,
-        name=_valid(span.name),
+        name=valid_text(span.name),
         kind=span.kind,
         begun=span.begun,
         ended=span.ended,
@@ -114,11 +134,11 @@ def _write_entry(entry: LogEntry) -> cells.LogLine:
     return cells.LogLine(
         at=entry.at,
         level=min(max(entry.level, LOWEST_LEVEL), HIGHEST_LEVEL),
-        logger=_valid(entry.logger),
-        message=_valid(entry.message),
+        logger=valid_text(entry.logger),
+        message=valid_text(entry.message),
         correlation_id=entry.correlation_id,
-        session_id=_valid(entry.session_id),
-        traceback=_valid(entry.traceback),
+        session_id=valid_text(entry.session_id),
+        traceback=valid_text(entry.traceback),
     )
 
 
@@ -138,6 +158,6 @@ def _trace_bytes(trace_id: int) -> bytes:
     return trace_id.to_bytes(TRACE_ID_BYTES)
 
 
-def _valid(text: str) -> str:
+def valid_text(text: str) -> str:
     """Replaces lone surrogates, which users may have in any text and protobuf does not carry."""
     return text.encode("utf-8", "replace").decode()

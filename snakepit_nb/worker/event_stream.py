@@ -135,8 +135,12 @@ class EventReader:
     def announce(self) -> None:
         """Wakes who waits, from any thread."""
         if not self._is_announced:
-            self._is_announced = True
-            self._call_soon(self._wake)
+            try:
+                self._is_announced = True
+                self._call_soon(self._wake)
+            except BaseException:  # an interrupt between the two: the next one announces
+                self._is_announced = False
+                raise
 
     def end(self) -> None:
         """Lets `take` return an empty list in the end; for the reader's own thread."""

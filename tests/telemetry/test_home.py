@@ -50,3 +50,36 @@ def test_what_a_worker_has_seen_is_kept_as_that_workers_without_secrets(
         HIDDEN,
     )
     assert logs.dropped == 3
+
+
+def test_a_secret_at_the_end_of_what_is_kept_is_not_told_by_half(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traces = Traces()
+    monkeypatch.setattr(home, "traces", traces)
+    for begin in range(170, 205):
+        error = f"{'x' * begin}{SECRET}"
+        span = SpanRecord(
+            trace_id=begin, span_id=2, name="tool", begun=1, ended=2, is_error=True, error=error
+        )
+        home.keep_users_span(span)
+        found = traces.find(f"{begin:032x}")
+        assert found is not None
+        assert "hunter" not in found.spans[0].error
+        assert len(found.spans[0].error) <= home.SHOWN_ERROR
+
+
+def test_a_users_span_tells_no_secret_by_its_name_and_attributes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traces = Traces()
+    monkeypatch.setattr(home, "traces", traces)
+    url = f"https://example.org/?token={SECRET}"
+    span = SpanRecord(
+        trace_id=1, span_id=2, name=f"GET {url}", begun=1, ended=2, attributes={"url": url}
+    )
+    home.keep_users_span(span)
+
+    found = traces.find()
+    assert found is not None
+    assert SECRET not in str(found.spans[0])

@@ -5,8 +5,8 @@ from itertools import count
 import pytest
 
 from snakepit_nb.errors import UsageError
-from snakepit_nb.observations import LogEntry
-from snakepit_nb.telemetry.log_ring import KEPT_ENTRIES, LONGEST_TEXT, LogRing, level_number
+from snakepit_nb.observations import LONGEST_TEXT, LogEntry
+from snakepit_nb.telemetry.log_ring import KEPT_ENTRIES, LogRing, level_number
 
 moments = count()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from opentelemetry import baggage
+from opentelemetry import baggage, propagate
 from opentelemetry import context as contexts
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -66,6 +66,26 @@ def test_a_call_within_a_users_span_lies_within_that() -> None:
 def test_baggage_names_the_call_and_travels_along() -> None:
     assert baggage_item("correlation_id") == "carried"
     assert dict(origin_here(MINE).headers)["baggage"] == "correlation_id=carried"
+
+
+def test_what_grpc_does_not_take_as_a_header_stays_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    carried = {
+        "X-Amzn-Trace-Id": "Root=1",
+        "b3": "1-2",
+        "x-lines": "a\nb",
+        "x-umlaut": "ü",
+        "x-large": "x" * 5000,
+        "grpc-timeout": "1S",
+        "x-some-bin": "bytes",
+    }
+    monkeypatch.setattr(propagate, "inject", lambda into, _: into.update(carried))
+    token = contexts.attach(baggage.set_baggage("any", "thing"))
+    try:
+        headers = dict(origin_here(MINE).headers)
+    finally:
+        contexts.detach(token)
+
+    assert set(headers) == {"traceparent", "x-amzn-trace-id", "b3"}
 
 
 def test_headers_are_read_as_they_were_written() -> None:

@@ -19,6 +19,7 @@ def part(  # noqa: PLR0913 (what is kept of a trace)
     correlation_id: str = "",
     awaits: int = 0,
     answers: int = 0,
+    is_frame: bool = False,
 ) -> UsersSpan:
     record = SpanRecord(
         trace_id=trace_id,
@@ -32,6 +33,7 @@ def part(  # noqa: PLR0913 (what is kept of a trace)
         record,
         correlation_id=correlation_id,
         is_root=not parent_id,
+        is_frame=is_frame,
         awaits=awaits,
         answers=answers,
     )
@@ -57,15 +59,16 @@ def test_the_last_200_traces_are_kept() -> None:
     assert traces.find("sp-3") is not None
 
 
-def test_of_a_trace_1000_parts_are_kept_and_its_root_which_comes_last() -> None:
+def test_of_a_trace_1000_parts_are_kept_and_its_cell_which_comes_last() -> None:
     traces = traces_of(part(number, 1, begun=number) for number in range(2, KEPT_PARTS + 5))
-    traces.add(part(1))
+    traces.add(part(1, is_frame=True))
+    traces.add(part(2))  # a call that nothing is around is one of many
 
     found = traces.find()
 
     assert KEPT_PARTS == 1000
     assert found is not None
-    assert (len(found.spans), found.dropped) == (1001, 3)
+    assert (len(found.spans), found.dropped) == (1001, 4)
     assert found.spans[0].name == "span 1"
 
 

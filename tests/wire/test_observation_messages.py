@@ -1,3 +1,5 @@
+from typing import cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,3 +91,16 @@ def test_a_level_of_any_size_does_not_hold_up_what_is_seen() -> None:
     came = after_the_wire(Observation(load=1, logs=(line,)))
 
     assert came.logs[0].level == 2**31 - 1
+
+
+def test_what_cannot_be_written_is_counted_and_the_rest_is_written() -> None:
+    spans = [
+        SpanRecord(trace_id=1, span_id=number, name="n", begun=1, ended=cast("int", ended))
+        for number, ended in ((1, 2), (2, 1.5), (3, 2))
+    ]
+
+    message = write_observation(Observation(load=0, spans=tuple(spans), dropped=4))
+
+    read = read_observation(message)
+    assert [span.span_id for span in read.spans] == [1, 3]
+    assert read.dropped == 5

@@ -13,6 +13,7 @@ from snakepit_nb.pool.lease import ManualLease
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry.home import flush
 
 from .new_call import chosen_correlation_id
 from .opening import open_process_pool
@@ -44,6 +45,7 @@ async def open_pool(
     finally:
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(scope.__exit__, None, None, None)
+            await anyio.to_thread.run_sync(flush)
 
 
 class AsyncToolCalls(Caller):

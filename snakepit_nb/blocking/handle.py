@@ -15,6 +15,7 @@ from snakepit_nb.observations import EventControl
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.telemetry.home import flush
 
 from .cell_run import run_cell
 from .event_control import changed_control
@@ -231,6 +232,7 @@ class Pool(ToolCalls, FunctionCalls):
             if self._scope is not None:
                 scope, self._scope = self._scope, None
                 scope.__exit__(None, None, None)
+                flush()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (every Executor's)
         """Takes no more functions, lets all calls finish, then ends all workers.

@@ -3,9 +3,11 @@
 import atexit
 import logging
 import os
-from collections.abc import Mapping
-from functools import lru_cache
+import threading
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from importlib import import_module
+from queue import SimpleQueue
 from typing import Any
 
 from opentelemetry.trace import TracerProvider
@@ -19,6 +21,8 @@ Environment = tuple[tuple[str, str], ...]
 
 log = logging.getLogger(__name__)
 
+MOST_QUEUED = 10_000
+FLUSH_SECONDS = 2.0
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 EXPORTERS = {
     "grpc": "opentelemetry.exporter.otlp.proto.grpc.trace_exporter",
@@ -33,6 +37,8 @@ class Exporting:
         self._own: Any = None  # a processor of the SDK's, which only who exports loads
         self._has_begun = False
         self._has_failed = False
+        self._queue: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._thread: threading.Thread | None = None  # of who exports only
 
     def begin(self) -> None:
         """Opens the way that the environment names; once, and again only does nothing."""
@@ -44,20 +50,40 @@ class Exporting:
 
     def end(self) -> None:
         """Sends what is still to be sent."""
+        self.flush()
         if self._own is not None:
             self._own.shutdown()
 
     def send(self, traced: Traced, environment: Environment = ()) -> None:
         """Sends spans, of a worker with what it was given beside the kernel's environment.
 
-        What a user's processor or sampler raises is logged once: a call does not fail by it.
+        On a thread of its own: a call does not wait for a user's processor or sampler, nor fail by
+        it. What exceeds the queue is not sent.
         """
-        try:
-            self._send(traced, environment)
-        except Exception:
-            if not self._has_failed:
-                log.exception("spans cannot be sent; later failures are not told")
-            self._has_failed = True
+        if self._own is None and providers.users is None:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="snakepit spans", daemon=True)
+            self._thread.start()
+        if self._queue.qsize() < MOST_QUEUED:
+            self._queue.put(partial(self._send, traced, environment))
+
+    def flush(self) -> None:
+        """Waits a little until all that was sent before has been taken."""
+        if self._thread is not None:
+            taken = threading.Event()
+            self._queue.put(taken.set)
+            taken.wait(FLUSH_SECONDS)
+
+    def _run(self) -> None:
+        while True:
+            work = self._queue.get()
+            try:
+                work()
+            except Exception:
+                if not self._has_failed:
+                    log.exception("spans cannot be sent; later failures are not told")
+                self._has_failed = True
 
     def _send(self, traced: Traced, environment: Environment) -> None:
         provider = providers.users

@@ -31,6 +31,11 @@ def receive(environment: Environment) -> None:
     label_log_records(logs.add)
 
 
+def flush() -> None:
+    """Waits a little until what was kept is on its way to whoever it is exported to."""
+    exporting.flush()
+
+
 def keep(trace: CallTrace | CellTrace) -> None:
     """Keeps the kernel's part of a call, or a cell."""
     if trace.error:

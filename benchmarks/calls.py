@@ -56,6 +56,16 @@ def nothing(_: object = None) -> None:
     """The function that all of them run."""
 
 
+def new_function() -> Callable[[object], None]:
+    """Makes a function that no pool has seen, and whose pace none knows."""
+    made_at = time.perf_counter_ns()
+
+    def nothing_new(_: object) -> None:
+        _ = made_at
+
+    return nothing_new
+
+
 class Figures:
     """What was measured, printed line by line."""
 
@@ -204,6 +214,9 @@ def maps(
     view = client.load_balanced_view()
     works: dict[str, Work] = {
         "pool.map": lambda: list(pool.map(nothing, items, chunksize=CHUNK)),
+        "pool.map (first of a function)": lambda: list(
+            pool.map(new_function(), items, chunksize=CHUNK)
+        ),
         "ipyparallel map": lambda: list(view.map_sync(nothing, items, chunksize=CHUNK)),
     }
     for name, executor in executors.items():
@@ -220,6 +233,11 @@ def maps(
                     times[name].append(1000 * (time.perf_counter() - begun))
     for name, spent in times.items():
         figures.note(f"{name} of {MAPPED}, median", statistics.median(spent), "ms")
+    figures.ratio(
+        "pool.map, first of a function / ProcessPoolExecutor's",
+        f"pool.map (first of a function) of {MAPPED}, median",
+        f"ProcessPoolExecutor map of {MAPPED}, median",
+    )
     figures.ratio(
         "pool.map / ProcessPoolExecutor's (at most 2)",
         f"pool.map of {MAPPED}, median",

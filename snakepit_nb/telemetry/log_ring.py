@@ -5,7 +5,6 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
 
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.observations import LogEntry, shortened, worker_name
@@ -40,8 +39,7 @@ class LogRing:
 
     def add(self, entry: LogEntry) -> None:
         """Keeps a line, without the secrets in it."""
-        entry = _redacted(entry)
-        entry = shortened(entry)
+        entry = shortened(redaction.redacted_entry(entry))
         with self._lock:
             self._entries.append(entry)
             if len(self._entries) > self._kept:
@@ -116,13 +114,6 @@ def level_number(level: str | int) -> int:
 def _is_of(entry: LogEntry, wanted: str | None) -> bool:
     worker = entry.worker_id or KERNEL
     return wanted is None or wanted in (entry.correlation_id, worker, worker.rpartition("/")[2])
-
-
-def _redacted(entry: LogEntry) -> LogEntry:
-    message, traceback = redaction.redacted(entry.message), redaction.redacted(entry.traceback)
-    if message is entry.message and traceback is entry.traceback:
-        return entry
-    return replace(entry, message=message, traceback=traceback)
 
 
 logs = LogRing()

@@ -4,6 +4,9 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
+
+from snakepit_nb.observations import LogEntry
 
 SHORTEST = 6
 """Below so many characters, a secret's value is found by chance in texts that do not tell it."""
@@ -48,6 +51,13 @@ class Redaction:
             return text
         pattern = self._pattern or self._compiled()
         return pattern.sub(HIDDEN, text) if pattern.search(text) else text
+
+    def redacted_entry(self, entry: LogEntry) -> LogEntry:
+        """Returns a line of log without the secrets; before it is cut, or half a one would stay."""
+        message, traceback = self.redacted(entry.message), self.redacted(entry.traceback)
+        if message is entry.message and traceback is entry.traceback:
+            return entry
+        return replace(entry, message=message, traceback=traceback)
 
     def _compiled(self) -> re.Pattern[str]:
         with self._lock:

@@ -17,6 +17,7 @@ from snakepit_nb.errors import SnakepitError
 from snakepit_nb.observations import worker_name
 from snakepit_nb.settings import Profile
 from snakepit_nb.telemetry.logs import label_log_records
+from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.wire.handshake import (
     Announcement,
     Introduction,
@@ -53,6 +54,8 @@ def main() -> None:
     _set_log_level(os.environ.get("SNAKEPIT_LOG_LEVEL", ""))
     try:
         introduction = read_introduction(_read_line(0))
+        redaction.hide_variables(os.environ)
+        redaction.hide(introduction.token)
         name = worker_name(introduction.pool, introduction.worker_id)
         label_log_records(observed.add_log, worker_id=name)
         parent = _keep_stdin_to_ourselves()

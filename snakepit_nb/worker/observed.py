@@ -8,6 +8,7 @@ from typing import TypeVar
 import anyio
 
 from snakepit_nb.observations import LogEntry, Observation, SpanRecord, WorkerTrace, shortened
+from snakepit_nb.telemetry.redaction import redaction
 
 from .context import is_in_tool
 
@@ -58,7 +59,7 @@ class Observed:
 
     def add_log(self, entry: LogEntry) -> None:
         """Takes a line of log; the oldest makes room."""
-        self._add(self._logs, shortened(entry))
+        self._add(self._logs, shortened(redaction.redacted_entry(entry)))
 
     def end(self) -> None:
         """Lets what is left be taken without a wait, on the serving thread: the worker ends."""

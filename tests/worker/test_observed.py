@@ -5,7 +5,8 @@ from threading import Barrier, Thread
 import anyio
 import pytest
 
-from snakepit_nb.observations import LogEntry, SpanRecord
+from snakepit_nb.observations import LONGEST_TEXT, LogEntry, SpanRecord
+from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.worker.observed import BATCH_SECONDS, MOST_KEPT, MOST_SENT, Observed
 
 WITHIN = 5
@@ -162,3 +163,16 @@ async def test_an_interrupt_while_a_line_is_added_does_not_hold_up_the_next() ->
             observed.add_log(line(2))
 
     assert [each.at for each in observed.take(load=0).logs] == [1, 2]
+
+
+def test_a_secret_at_the_cut_of_a_long_line_is_not_told_by_half() -> None:
+    secret = "hunter2-hunter2"  # noqa: S105 (to be hidden)
+    redaction.hide(secret)
+    observed = Observed()
+    for begin in range(LONGEST_TEXT - len(secret), LONGEST_TEXT + 1):
+        text = f"{'x' * begin}{secret}{'y' * 100}"
+        observed.add_log(LogEntry(at=1, level=30, logger="l", message=text, traceback=text[::-1]))
+
+    for entry in observed.take(0).logs:
+        assert "hunter" not in entry.message
+        assert len(entry.message) < LONGEST_TEXT + 100

@@ -46,8 +46,8 @@ class ScriptTools(Adapter):
     @tool
     def compute(self, note: str) -> None:
         """Computes for ever, in plain code."""
-        Path(note).with_suffix(".begun").touch()
-        try:
+        try:  # before the note: who reads it may interrupt at once
+            Path(note).with_suffix(".begun").touch()
             while True:
                 time.sleep(0.01)
         finally:
@@ -55,8 +55,8 @@ class ScriptTools(Adapter):
 
     @tool
     async def wait(self, note: str) -> None:
-        Path(note).with_suffix(".begun").touch()
-        try:
+        try:  # before the note: who reads it may interrupt at once
+            Path(note).with_suffix(".begun").touch()
             await anyio.sleep_forever()
         finally:
             Path(note).with_suffix(".ended").touch()

@@ -73,8 +73,8 @@ class Gate:
         begun, opened, ended = self.begun, self.opened, self.ended
 
         def passes() -> str:
-            begun.touch()
             try:
+                begun.touch()
                 while not opened.exists():
                     time.sleep(0.01)
             finally:

@@ -53,8 +53,8 @@ class ContractTools(Adapter):
     @tool
     async def wait_for_ever(self, note: str) -> None:
         with_notes = Path(note)
-        with_notes.with_suffix(".begun").touch()
         try:
+            with_notes.with_suffix(".begun").touch()
             await anyio.sleep_forever()
         finally:
             with_notes.with_suffix(".stopped").touch()

@@ -27,6 +27,8 @@ class ToolSpec:
     description: str = ""
     parameters: tuple[ParameterSpec, ...] = ()
     supports_streaming: bool = False
+    is_idempotent: bool = False
+    """A call of it may run twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +106,8 @@ class CellCall:
     """Variables to send back after it ran."""
     keeps_session: bool = False
     """Its session never expires: it is the notebook's own."""
+    is_idempotent: bool = False
+    """It may run twice."""
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 

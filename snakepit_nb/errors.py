@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from enum import Enum
 from typing import ClassVar
 
 from .identifiers import CorrelationId
@@ -98,6 +99,10 @@ class PoolSaturatedError(PoolError):
     """The queue is full."""
 
 
+class CircuitOpenError(PoolError):
+    """The tool has crashed its workers, or run out of time, too often in a row."""
+
+
 class QueueTimeoutError(PoolError):
     """The call waited in the queue for longer than it may."""
 
@@ -138,8 +143,28 @@ class WorkerStartError(WorkerError):
     """A worker did not get ready; the message has its last lines on stderr."""
 
 
+class Progress(Enum):
+    """How far a worker had come with a call when it was lost."""
+
+    NOT_STARTED = "had not begun"
+    STARTED = "had begun and not ended"
+    FINISHED = "had ended; its result was lost"
+    UNKNOWN = "may have begun"
+    """The worker kept no record."""
+
+
 class WorkerCrashedError(WorkerError):
-    """A worker ended while it ran a call."""
+    """A worker ended while it ran a call, or was about to. `progress` tells how far that was."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        progress: Progress = Progress.UNKNOWN,
+        correlation_id: CorrelationId | None = None,
+    ) -> None:
+        super().__init__(message, correlation_id=correlation_id)
+        self.progress = progress
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from numbers import Integral, Real
 from types import NoneType
-from typing import get_args
+from typing import get_args, get_origin
 
 from .errors import UsageError
 
@@ -86,6 +86,30 @@ class PoolSettings:
 
     ready_timeout: float = 30.0
     start_batch: int = 10
+    restart_limit: int | None = 5
+    """How many workers in one place may crash in a minute before none is started there any more."""
+    breaker_limit: int | None = 5
+    """How many calls of a tool in a row may crash or run out of time before it is not called."""
+    breaker_seconds: float = 30.0
+    """How long it is not called then."""
+    heartbeat_interval: float = 2.0
+    heartbeat_misses: int = 3
+    """How many heartbeats in a row may fail to come before a worker gets no calls any more."""
+    unresponsive_busy: float = 60.0
+    """For how long a worker that runs calls, and neither answers nor computes, is waited for."""
+    unresponsive_idle: float = 10.0
+    """For how long one that runs none is waited for."""
+    taint_on: tuple[str, ...] = ("CUDA error", "device-side assert")
+    """What an error says, in whatever case, after which its process is not to be trusted."""
+    taint_seconds: float = 60.0
+    """How long such a worker is kept apart; then its next heartbeat clears it."""
+
+    worker_ttl: float | None = None
+    """How long a worker serves before another takes its place. One that keeps a session stays."""
+    max_calls: int | None = None
+    max_memory: int | None = None
+    """Resident bytes of a worker's own process."""
+
     interrupt_grace: float = 5.0
     """How long an interrupted call may go on before its worker is killed."""
     stop_grace: float = 6.0
@@ -104,7 +128,7 @@ class PoolSettings:
             raise UsageError(f"--threads {self.threads}: a worker needs at least 1 thread.")
         if not self.name.isidentifier():
             raise UsageError(f"--name {self.name!r}: a pool's name is a Python identifier.")
-        for name in ("ready_timeout", "interrupt_grace", "stop_grace"):
+        for name in ("ready_timeout", "interrupt_grace", "stop_grace", "heartbeat_interval"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} {getattr(self, name)}: give a number above 0.")
 
@@ -125,6 +149,8 @@ _KINDS: dict[object, tuple[type, str]] = {
 
 def _check_kind(option: str, value: object, annotation: object) -> None:
     """Refuses what a user wrote in place of a number or the like: a text, most often."""
+    if get_origin(annotation) is tuple:
+        return  # made by us
     kinds = [_KINDS[kind] for kind in get_args(annotation) or (annotation,) if kind in _KINDS]
     if kinds and not any(isinstance(value, kind) for kind, _ in kinds):
         wanted = " or ".join(words for _, words in kinds)

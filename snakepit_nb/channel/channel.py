@@ -47,6 +47,13 @@ class EventTap(Protocol):
 class WorkerChannel(Protocol):
     """The pool's way to one worker. Cancelling a method stops the worker's part soon after."""
 
+    async def ping(self) -> None:
+        """Returns when the worker's interpreter has answered; native code may hold it up.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+
     async def tools(self) -> tuple[ToolSpec, ...]:
         """Returns what the worker offers."""
 

@@ -72,6 +72,10 @@ class GrpcChannel:
         self._token = (TOKEN_HEADER, token)
         self.is_closed = False
 
+    async def ping(self) -> None:
+        """Returns when the worker's interpreter has answered."""
+        await self._unary(self._bridge.Ping, bridge.PingRequest(), None)
+
     async def tools(self) -> tuple[ToolSpec, ...]:
         """Returns what the worker offers."""
         response = await self._unary(

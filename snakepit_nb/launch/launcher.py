@@ -7,7 +7,9 @@ in tests. It knows no gRPC and no scheduling.
 from dataclasses import dataclass
 from typing import Protocol
 
-from snakepit_nb.identifiers import WorkerId
+from snakepit_nb.errors import Progress
+from snakepit_nb.identifiers import CallId, WorkerId
+from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.handshake import Announcement, BridgeAddress
 
@@ -40,6 +42,8 @@ class WorkerExit:
     signal: int | None = None
     peak_memory: int | None = None
     """Bytes, of the process itself."""
+    is_probably_out_of_memory: bool = False
+    """The system seems to have killed it because memory ran out; it does not say so of one."""
 
     def __str__(self) -> str:
         return f"signal {self.signal}" if self.signal is not None else f"exit code {self.exit_code}"
@@ -63,6 +67,12 @@ class WorkerProcess(Protocol):
     @property
     def last_lines(self) -> tuple[str, ...]:
         """The last lines that the process itself wrote to its stdout and stderr."""
+
+    def progress_of(self, call_id: CallId) -> Progress:
+        """Tells how far the worker came with a call; certain once the process has ended."""
+
+    def look(self) -> ProcessLook | None:
+        """Tells what the system says of the process now; None: nothing. It blocks for a moment."""
 
     async def wait(self) -> WorkerExit:
         """Returns when the process has ended; may be awaited many times."""

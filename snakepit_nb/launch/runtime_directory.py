@@ -42,6 +42,11 @@ def socket_path(directory: Path, number: int) -> Path:
     return directory / f"{number}.sock"
 
 
+def black_box_path(directory: Path, number: int) -> Path:
+    """Names the file in which that worker keeps a record of its calls."""
+    return directory / f"{number}.box"
+
+
 def _made(directory: Path) -> Path:
     if not _make_private(directory, may_exist=False):
         raise WorkerStartError(f"{directory} cannot be made; workers keep their sockets there.")

@@ -19,7 +19,7 @@ from .environment import FORCED, QUIET_GRPC, WORKER_ID_VARIABLE, thread_limits, 
 from .first_contact import make_contact
 from .guardian_client import GuardianClient
 from .launcher import LaunchSpec
-from .runtime_directory import create_runtime_directory, socket_path
+from .runtime_directory import black_box_path, create_runtime_directory, socket_path
 from .start_problem import StartProblem, start_error
 from .subprocess_worker import SubprocessWorker
 
@@ -150,6 +150,7 @@ class SubprocessLauncher:
             worker_id=spec.worker_id,
             pool=spec.pool,
             socket_path=str(socket_path(directory, self._launched)),
+            black_box_path=str(black_box_path(directory, self._launched)),
             token=token,
             nonce=secrets.token_urlsafe(16),
             adapters=spec.adapters,

@@ -4,11 +4,15 @@ import os
 import socket
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import anyio
 
-from snakepit_nb.errors import WorkerError
+from snakepit_nb.errors import Progress, WorkerError
+from snakepit_nb.identifiers import CallId
+from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.telemetry.log_ring import keep_stray_line
+from snakepit_nb.wire.black_box import read_progress
 from snakepit_nb.wire.handshake import Announcement, Introduction
 
 from .descriptors import receive, send_all
@@ -16,6 +20,7 @@ from .ends import Ends
 from .guardian_client import GuardedProcess, GuardianClient
 from .launcher import WorkerExit
 from .output_tail import OutputTail
+from .process_look import look_at
 
 KILL_SECONDS = 10.0
 LAST_WORDS_SECONDS = 0.5
@@ -33,6 +38,7 @@ class SubprocessWorker:
         self._output = ends.output
         self._tail = OutputTail(partial(keep_stray_line, introduction.pool, introduction.worker_id))
         self._announcement: Announcement | None = None
+        self._record: bytes | None = None
         self._output_ended = anyio.Event()
         self._finished = anyio.Event()
 
@@ -63,6 +69,14 @@ class SubprocessWorker:
         """The last lines that the process itself wrote to its stdout and stderr."""
         return self._tail.lines
 
+    def progress_of(self, call_id: CallId) -> Progress:
+        """Tells how far the worker came with a call; certain once the process has ended."""
+        return Progress.UNKNOWN if self._record is None else read_progress(self._record, call_id)
+
+    def look(self) -> ProcessLook | None:
+        """Tells what the system says of the process now. It blocks for a moment."""
+        return None if self.guarded.ended.is_set() else look_at(self.pid)
+
     def meet(self, announcement: Announcement) -> None:
         """Notes what the worker said of itself."""
         self._announcement = announcement
@@ -79,6 +93,7 @@ class SubprocessWorker:
             os.close(self._output)
             anyio.notify_closing(self._stdin)
             self._stdin.close()
+            self._record = await anyio.to_thread.run_sync(_take_record, self.introduction)
             self._finished.set()
 
     async def tell(self, data: bytes) -> None:
@@ -127,3 +142,16 @@ class SubprocessWorker:
         while data := await receive(self._output):
             self._tail.feed(data)
         self._output_ended.set()
+
+
+def _take_record(introduction: Introduction) -> bytes | None:
+    """Reads a dead worker's black box, if it has one, and removes its files."""
+    box = Path(introduction.black_box_path)
+    try:
+        return box.read_bytes()
+    except OSError:
+        return None
+    finally:
+        for path in (box, Path(introduction.socket_path)):
+            with suppress(OSError):
+                path.unlink()

@@ -12,6 +12,15 @@ from typing import Any, NoReturn
 from snakepit_nb.errors import UsageError, nearest
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_BYTES = {
+    "": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+}
 _HELP_WORDS = frozenset({"?", "-h", "--help"})
 
 
@@ -26,6 +35,7 @@ class CellOptions:
     returns: tuple[str, ...] = ()
     timeout: float | None = None
     correlation_id: str | None = None
+    idempotent: bool = False
     quiet: bool = False
 
 
@@ -111,6 +121,11 @@ def cell_parser() -> OptionParser:
     parser.add_argument("--timeout", metavar="30s", help="interrupt it when it runs for longer")
     parser.add_argument("--correlation-id", metavar="ID", help="the id; else a fresh one")
     parser.add_argument(
+        "--idempotent",
+        action="store_true",
+        help="it may run twice: run it again where its worker is lost",
+    )
+    parser.add_argument(
         "-q", "--quiet", action="store_true", help="show no output but the error, if any"
     )
     return parser
@@ -135,8 +150,23 @@ def parse_cell_options(words: Sequence[str]) -> CellOptions:
         returns=_names("--return", found.returns),
         timeout=None if found.timeout is None else parse_seconds("--timeout", found.timeout),
         correlation_id=found.correlation_id,
+        idempotent=found.idempotent,
         quiet=found.quiet,
     )
+
+
+def parse_bytes(option: str, text: str) -> int:
+    """Reads a size such as `500MB`, `2GB` or `1.5GiB`; a plain number is bytes.
+
+    Raises:
+        UsageError: it is none, or not above 0.
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text, re.IGNORECASE)
+    unit = None if match is None else _BYTES.get(match[2].lower())
+    size = 0 if match is None or unit is None else round(float(match[1]) * unit)
+    if size <= 0:
+        raise UsageError(f"{option} {text}: give a size such as 500MB or 2GB.")
+    return size
 
 
 def parse_seconds(option: str, text: str) -> float:

@@ -11,7 +11,7 @@ from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.errors import UsageError
 from snakepit_nb.settings import Affinity, CapacityStrategy, PoolSettings, Profile
 
-from .cell_options import OptionParser, parse_seconds
+from .cell_options import OptionParser, parse_bytes, parse_seconds
 from .subcommand import Subcommand, Surroundings, add_pool
 from .widgets.status_view import counted, sessions_view, status_view
 from .widgets.table import Table
@@ -27,9 +27,25 @@ CONFIGURABLE = (
     "queue_timeout",
     "queue_size",
     "session_ttl",
+    "worker_ttl",
+    "max_calls",
+    "max_memory",
+    "restart_limit",
+    "breaker_limit",
+    "breaker_seconds",
     "interrupt_grace",
     "trust_results",
     "telemetry",
+)
+
+
+GIVEN_AS_THEY_ARE = (
+    "workers",
+    "profile",
+    "threads",
+    "capacity_strategy",
+    "affinity",
+    "max_calls",
 )
 
 
@@ -110,6 +126,13 @@ def _start_parser() -> OptionParser:
         choices=[str(affinity) for affinity in Affinity],
         help="what ties a session's tools to its worker",
     )
+    start.add_argument(
+        "--max-memory", metavar="2GB", help="replace a worker that holds more memory"
+    )
+    start.add_argument(
+        "--max-calls", type=int, metavar="N", help="replace a worker that has served so many"
+    )
+    start.add_argument("--ttl", metavar="1h", help="replace a worker that has served so long")
     start.add_argument("--timeout", metavar="30s", help="how long a tool's call may take")
     start.add_argument("-q", "--quiet", action="store_true", help="say nothing when it is ready")
     return start
@@ -119,11 +142,15 @@ def _start(found: argparse.Namespace, surroundings: Surroundings) -> object:
     begun = time.monotonic()
     given = {
         option: getattr(found, option)
-        for option in ("workers", "profile", "threads", "capacity_strategy", "affinity")
+        for option in GIVEN_AS_THEY_ARE
         if getattr(found, option) is not None
     }
     if found.timeout is not None:
         given["call_timeout"] = parse_seconds("--timeout", found.timeout)
+    if found.ttl is not None:
+        given["worker_ttl"] = parse_seconds("--ttl", found.ttl)
+    if found.max_memory is not None:
+        given["max_memory"] = parse_bytes("--max-memory", found.max_memory)
     started = face.start(
         name=found.name,
         adapters=[_adapter(adapter, surroundings.namespace) for adapter in found.adapter],

@@ -46,6 +46,7 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
             show=show,
             timeout=options.timeout,
             correlation_id=options.correlation_id,
+            is_idempotent=options.idempotent,
             execution_count=getattr(shell.displayhook, "prompt_count", 0),
             store_history=bool(request.get("store_history", True)) and not request.get("silent"),
             inputs=_inputs(shell, options.inputs),

@@ -17,6 +17,7 @@ from snakepit_nb.launch.launcher import Launcher, WorkerExit
 from snakepit_nb.scheduling.decisions import (
     Decision,
     EndSession,
+    GiveUpPlace,
     GrantLease,
     KillWorker,
     RefuseCall,
@@ -36,6 +37,7 @@ from snakepit_nb.scheduling.events import (
     WorkerReady,
     WorkerRetired,
 )
+from snakepit_nb.scheduling.retry import RetryBudget
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import CapacityStrategy, PoolSettings
@@ -43,6 +45,8 @@ from snakepit_nb.telemetry.bus import wanted
 from snakepit_nb.telemetry.events import SessionLost as SessionLossTold
 from snakepit_nb.telemetry.home import take_in
 
+from .circuits import Circuits
+from .health import Health
 from .launch_spec import launch_spec
 from .pending_call import PendingCall
 from .refusals import refusal_error
@@ -71,18 +75,22 @@ class Dispatch:
             queue_size=settings.queue_size,
             session_ttl=settings.session_ttl,
             strategy=settings.capacity_strategy,
+            restart_limit=settings.restart_limit,
         )
         self.calls: dict[CallId, PendingCall] = {}
         self.workers: dict[WorkerId, LiveWorker] = {}
         self.problems: deque[str] = deque(maxlen=REMEMBERED_PROBLEMS)
         self.names: dict[SessionId, tuple[str, ...]] = {}
         """The variables of sessions, as their last cells left them."""
+        self.retries = RetryBudget()
         self.finished = 0
         self.last_correlation_id: CorrelationId | None = None
         self.is_closed = False
         self.tasks = tasks
         self.telling = Telling(settings)
+        self.circuits = Circuits(settings, self.telling)
         self.worker_events = WorkerEvents(settings.name)
+        self.health = Health(settings, self.scheduler, self.tell, self.telling)
         self._launcher = launcher
         self._connect = connect
         self._starting = anyio.Semaphore(settings.start_batch)
@@ -141,12 +149,16 @@ class Dispatch:
             call.names = self.names.get(call.session_id, ())
 
     def leave(self, call: PendingCall, worker: LiveWorker | None) -> None:
-        """Notes that a call is over; its share of the worker, if it got one, is free."""
+        """Notes that a call is over."""
         del self.calls[call.call_id]
         self.finished += 1
+        self.give_back(call, worker)
+
+    def give_back(self, call: PendingCall, worker: LiveWorker | None) -> None:
+        """Frees a call's share of the worker, if it got one, or its place in the queue."""
         if worker is not None and worker.is_gone:
             # Before its share is free, lest the next call be sent to a dead worker.
-            self.tell(WorkerLost(worker_id=worker.worker_id))
+            self.tell(_lost(worker.worker_id, worker))
         if call.is_abandoned:
             self.wake()
         else:
@@ -178,24 +190,42 @@ class Dispatch:
         match decision:
             case GrantLease():
                 call = self.calls[decision.call_id]
-                call.accept(decision.worker_id)
+                call.accept(decision.worker_id, holds_state=decision.holds_state)
                 if call.session_id is not None:
                     self.telling.session_at(
                         call.session_id, self.scheduler.home_of(call.session_id)
                     )
             case RefuseCall():
                 self._refuse(decision)
-            case StartWorker():
-                self.tasks.start_soon(self._supervise, decision.worker_id)
             case EndSession():
                 self.telling.session_expired(decision.session_id, decision.worker_id)
                 self.tasks.start_soon(self._free_session, decision)
+            case _:
+                self._carry_out_on_worker(decision)
+
+    def _carry_out_on_worker(
+        self, decision: StartWorker | StopWorker | KillWorker | GiveUpPlace
+    ) -> None:
+        match decision:
+            case StartWorker():
+                self.tasks.start_soon(self._supervise, decision.worker_id)
             case StopWorker() | KillWorker():
                 worker = self.workers.get(decision.worker_id)
                 if worker is not None:
                     self._end(worker, at_once=isinstance(decision, KillWorker))
+            case GiveUpPlace():
+                self._give_up(decision)
             case _:
                 assert_never(decision)
+
+    def _give_up(self, decision: GiveUpPlace) -> None:
+        problem = (
+            f"Worker {decision.worker_id} was the last of {decision.crashes} in its place that "
+            "ended within a minute: none is started any more. See why, then: %snakepit scale N."
+        )
+        log.warning("%s", problem)
+        self.problems.append(problem)
+        self.telling.place_given_up(decision.worker_id, decision.crashes)
 
     def _end(self, worker: LiveWorker, *, at_once: bool) -> None:
         if at_once:
@@ -227,16 +257,17 @@ class Dispatch:
                 self.tell(WorkerReady(worker_id=worker_id, capacity=worker.capacity))
                 self._tell_ready()
                 self.tasks.start_soon(self._observe, worker)
-                attend = partial(self.worker_events.attend, worker)
-                self._note_end(worker, await worker.live(self.settings.stop_grace, attend))
+                attend = (
+                    partial(each.attend, worker) for each in (self.worker_events, self.health)
+                )
+                self._note_end(worker, await worker.live(self.settings.stop_grace, *attend))
         except WorkerError as error:
             self.problems.append(str(error))
             self.telling.worker_start_failed(worker_id, since, error)
             self.tell(WorkerFailed(worker_id=worker_id))
             self._tell_ready()
         finally:
-            self.workers.pop(worker_id, None)
-            self.tell(WorkerLost(worker_id=worker_id))
+            self.tell(_lost(worker_id, self.workers.pop(worker_id, None)))
 
     async def _observe(self, worker: LiveWorker) -> None:
         """Takes in what a worker has seen of its calls, and beside the ledger what it counts."""
@@ -292,3 +323,8 @@ class Dispatch:
             f"Pool {self.settings.name!r} is stopped. Start it again: %snakepit start.",
             correlation_id=correlation_id,
         )
+
+
+def _lost(worker_id: WorkerId, worker: LiveWorker | None) -> WorkerLost:
+    has_crashed = worker is not None and not worker.was_to_end
+    return WorkerLost(worker_id=worker_id, has_crashed=has_crashed)

@@ -11,6 +11,7 @@ from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.identifiers import WorkerId
 
 from .dispatch import Dispatch
+from .loss import LostError, final_error
 from .pending_call import PendingCall
 from .running_call import RunningCall
 from .supervisor import LiveWorker
@@ -110,6 +111,9 @@ class ManualLease:
             self._dispatch.telling.call_granted(pending)
             try:
                 yield pending
+            except LostError as lost:
+                error = final_error(pending, lost.loss, None)
+                raise error from None
             except BaseException as raised:
                 error = raised
                 raise

@@ -10,10 +10,12 @@ from snakepit_nb.calls import NO_ORIGIN, CellCall, CellError, Origin, ToolCall
 from snakepit_nb.errors import (
     CallCancelledError,
     CallTimeoutError,
+    Progress,
     QueueTimeoutError,
     SnakepitError,
 )
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
+from snakepit_nb.telemetry.call_trace import LostAttempt
 
 from .snapshot import CallSnapshot
 
@@ -28,6 +30,8 @@ class PendingCall:
     session_id: SessionId | None
     timeout: float | None
     """Seconds that it may take, from its submission to its end."""
+    tool_name: str = ""
+    """Empty for a cell, and for a function that the caller sent."""
     is_cell: bool = False
     is_lease: bool = False
     """It is a share that a caller took by hand, for calls of its own."""
@@ -42,6 +46,12 @@ class PendingCall:
     """How many items it has streamed."""
     bytes: int = 0
     """Of their data, on the line."""
+    is_idempotent: bool = False
+    """It may run twice."""
+    holds_state: bool = False
+    """Its session had state on its worker before it."""
+    lost: list[LostAttempt] = field(default_factory=list)
+    """The earlier ones, on workers that were lost."""
     worker_id: WorkerId | None = None
     is_cancelled: bool = False
     is_abandoned: bool = False
@@ -71,7 +81,9 @@ class PendingCall:
             what=(call.label or call.tool_name) if isinstance(call, ToolCall) else "cell",
             session_id=call.session_id,
             timeout=timeout,
+            tool_name=call.tool_name if isinstance(call, ToolCall) and not call.label else "",
             is_cell=isinstance(call, CellCall),
+            is_idempotent=isinstance(call, CellCall) and call.is_idempotent,
             origin=call.origin,
         )
 
@@ -85,9 +97,10 @@ class PendingCall:
         """How long it may still take."""
         return None if self.timeout is None else self.since + self.timeout - time.monotonic()
 
-    def accept(self, worker_id: WorkerId) -> None:
+    def accept(self, worker_id: WorkerId, *, holds_state: bool = False) -> None:
         """Gives the call its worker."""
         self.worker_id = worker_id
+        self.holds_state = holds_state
         self.granted_at = time.time_ns()
         self._wake()
 
@@ -95,6 +108,22 @@ class PendingCall:
         """Tells the caller that the call will not run; the first reason stands."""
         self._refusal = self._refusal or error
         self._wake()
+
+    def begin_anew(self, progress: Progress) -> None:
+        """Lets it look for another worker, its own having been lost."""
+        self.lost.append(
+            LostAttempt(
+                worker=self.worker or self.worker_id or "",
+                progress=progress,
+                sent=self.sent,
+                answered=self.answered,
+                error=self.rpc_error,
+            )
+        )
+        self.worker_id = self.scope = self._decided = None
+        self.worker = self.rpc_error = ""
+        self.sent = self.answered = 0
+        self.is_lost = False
 
     def cancel(self) -> None:
         """Takes the call out of the queue, or ends it where it runs; its caller is told."""
@@ -135,6 +164,7 @@ class PendingCall:
             what=self.what,
             session_id=self.session_id,
             seconds=now - self.since,
+            is_overdue=self.timeout is not None and now > self.since + self.timeout,
         )
 
     def _wake(self) -> None:

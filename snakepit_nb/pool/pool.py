@@ -7,7 +7,15 @@ from functools import partial
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolResult, ToolSpec
+from snakepit_nb.calls import (
+    CellCall,
+    CellReply,
+    ClearOutput,
+    StreamText,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
 from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import SnakepitError, WorkerCrashedError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
@@ -26,6 +34,7 @@ from snakepit_nb.telemetry.metrics import metrics
 
 from .dispatch import Dispatch
 from .lease import Lease, ManualLease, PutChunk
+from .loss import Loss, again_words
 from .pending_call import PendingCall
 from .reading import pool_reading
 from .share import Share
@@ -133,8 +142,11 @@ class Pool:
         """
         pending = PendingCall.of(call, timeout)
         queue_timeout = None if is_patient else self.settings.queue_timeout
-        async with Share(self._dispatch, pending, _submitted(call), queue_timeout) as worker:
-            return await Lease(self._dispatch, worker, pending).call(call, pending)
+        async with Share(self._dispatch, pending, _submitted(call), queue_timeout) as share:
+            return await share.run(
+                lambda worker: Lease(self._dispatch, worker, pending).call(call, pending)
+            )
+        raise AssertionError("unreachable")  # mypy: `share` might swallow, for all it knows
 
     async def stream(
         self,
@@ -149,8 +161,10 @@ class Pool:
         """
         pending = PendingCall.of(call, timeout)
         queue_timeout = self.settings.queue_timeout
-        async with Share(self._dispatch, pending, _submitted(call), queue_timeout) as worker:
-            await Lease(self._dispatch, worker, pending).stream(call, pending, put)
+        async with Share(self._dispatch, pending, _submitted(call), queue_timeout) as share:
+            await share.run(
+                lambda worker: Lease(self._dispatch, worker, pending).stream(call, pending, put)
+            )
 
     async def run_cell(
         self,
@@ -164,8 +178,17 @@ class Pool:
         Raises: as `call`, but for ToolError.
         """
         pending = PendingCall.of(cell, timeout)
-        async with Share(self._dispatch, pending, _submitted(cell), None) as worker:
-            return await Lease(self._dispatch, worker, pending).run_cell(cell, pending, put)
+
+        async def show_loss(loss: Loss) -> None:
+            await put(ClearOutput(wait=False))
+            await put(StreamText(name="stderr", text=again_words(loss)))
+
+        async with Share(self._dispatch, pending, _submitted(cell), None) as share:
+            return await share.run(
+                lambda worker: Lease(self._dispatch, worker, pending).run_cell(cell, pending, put),
+                show_loss,
+            )
+        raise AssertionError("unreachable")  # mypy: as in `call`
 
     @asynccontextmanager
     async def lease(
@@ -187,8 +210,8 @@ class Pool:
             is_lease=True,
         )
         event = CallSubmitted(call_id=call_id, worker_id=worker_id, is_manual=True)
-        async with Share(self._dispatch, pending, event, self.settings.queue_timeout) as worker:
-            yield ManualLease(self._dispatch, worker, pending)
+        async with Share(self._dispatch, pending, event, self.settings.queue_timeout) as share:
+            yield ManualLease(self._dispatch, await share.taken(), pending)
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs, or takes a call out of the queue."""
@@ -214,7 +237,8 @@ class Pool:
             return False
         worker = self._worker_of(call)
         if worker is not None and kill:
-            await worker.kill("its call was cancelled")
+            call.is_cancelled = True
+            await worker.kill("its call was cancelled", is_fault=False)
         elif worker is not None and call.is_cell:
             await self._interrupt_cell(worker, call)
         else:
@@ -226,14 +250,17 @@ class Pool:
         """Kills the worker that runs a call. Another takes its place."""
         call = self._dispatch.calls.get(call_id)
         worker = None if call is None else self._worker_of(call)
-        if worker is not None:
-            await worker.kill(because)
+        if call is not None and worker is not None:
+            call.is_cancelled = True
+            await worker.kill(because, is_fault=False)
 
     async def kill_worker(self, worker_id: WorkerId, because: str) -> None:
         """Kills a worker and what it runs, and returns when another is to take its place."""
         worker = self._dispatch.workers.get(worker_id)
         if worker is not None:
-            await worker.kill(because)
+            for call in self._dispatch.calls.values():
+                call.is_cancelled |= call.worker_id == worker_id
+            await worker.kill(because, is_fault=False)
             await self._dispatch.until(lambda: worker_id not in self._dispatch.workers)
 
     async def end_session(self, session_id: SessionId) -> int:
@@ -277,6 +304,8 @@ class Pool:
             calls=dispatch.calls,
             pids={name: worker.process.pid for name, worker in dispatch.workers.items()},
             counted_loads={name: worker.counted_load for name, worker in dispatch.workers.items()},
+            illnesses={name: worker.illness for name, worker in dispatch.workers.items()},
+            circuits=dispatch.circuits.not_closed,
             names=dispatch.names,
             tools=self.tools,
             finished=dispatch.finished,

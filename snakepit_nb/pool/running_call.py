@@ -1,7 +1,6 @@
 """What bounds a call that runs: its time, its caller's patience, and the life of its worker."""
 
 import logging
-import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,15 +12,14 @@ import anyio
 from snakepit_nb.errors import (
     CallCancelledError,
     CallTimeoutError,
-    PoolClosedError,
     SnakepitError,
     WorkerCrashedError,
 )
 from snakepit_nb.launch.launcher import WorkerExit
 
+from .loss import Loss, LostError
 from .pending_call import PendingCall
-from .refusals import lost_words
-from .supervisor import STOPPED, LiveWorker
+from .supervisor import LiveWorker
 from .trace import Underway
 
 log = logging.getLogger(__name__)
@@ -29,7 +27,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EXIT_SECONDS = 2.0  # between the end of a connection and that of its process
-SHOWN_LINES = 8
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,7 +56,9 @@ class RunningCall:
             raise
         except WorkerCrashedError:
             self.worker.is_gone = True
-            raise await _crash_error(self.worker, call) from None
+            with anyio.CancelScope(shield=True):
+                loss = await _loss(self.worker, call)
+            raise LostError(loss, call) from None
         with anyio.CancelScope(shield=True):
             how = await self._stop()
         raise _cancelled_error(call, how) if call.is_cancelled else _timeout_error(call, how)
@@ -131,14 +130,6 @@ class RunningCall:
         return f"{words}killed{lost}"
 
 
-def gone_before_error(call: PendingCall) -> WorkerCrashedError:
-    """Words that a worker was lost between the grant of a call and its begin."""
-    return WorkerCrashedError(
-        f"Worker {call.worker_id} was gone before it began {call.what}: call it again.",
-        correlation_id=call.correlation_id,
-    )
-
-
 def _timeout_error(call: PendingCall, how: str) -> CallTimeoutError:
     return CallTimeoutError(
         f"{call.what} ran for longer than {call.timeout:g} s and {how}. Give it more time: "
@@ -153,30 +144,17 @@ def _cancelled_error(call: PendingCall, how: str) -> CallCancelledError:
     )
 
 
-async def _crash_error(worker: LiveWorker, call: PendingCall) -> SnakepitError:
+async def _loss(worker: LiveWorker, call: PendingCall) -> Loss:
+    """Makes sure that the worker is dead, and reads how far it had come with the call."""
     ended: WorkerExit | None = None
     with anyio.move_on_after(EXIT_SECONDS):
         ended = await worker.process.wait()
     if ended is None:
-        await worker.kill("it did not answer any more")
-    if worker.ended_because == STOPPED:
-        return PoolClosedError(
-            f"{call.what} was ended with its pool.", correlation_id=call.correlation_id
-        )
-    how = worker.ended_because or f"it ended with {_named(ended)}"
-    lost = ""
-    if call.session_id is not None:
-        lost = f" Session {call.session_id!r} lost {lost_words(call.names)}."
-    lines = worker.process.last_lines[-SHOWN_LINES:]
-    wrote = "".join(f"\n  {line}" for line in lines)
-    return WorkerCrashedError(
-        f"Worker {worker.worker_id} is gone while it ran {call.what}: {how}.{lost}"
-        + (f"\nWhat it wrote last:{wrote}" if lines else ""),
-        correlation_id=call.correlation_id,
+        ended = await worker.kill("it did not answer any more")
+    return Loss(
+        worker_id=worker.worker_id,
+        progress=worker.process.progress_of(call.call_id),
+        ended=ended,
+        because=worker.ended_because,
+        last_lines=worker.process.last_lines,
     )
-
-
-def _named(ended: WorkerExit | None) -> str:
-    if ended is None or ended.signal is None:
-        return str(ended)
-    return f"{ended} ({signal.Signals(ended.signal).name})"

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from snakepit_nb.calls import ToolSpec
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
+from snakepit_nb.scheduling.health import Illness
 from snakepit_nb.scheduling.snapshot import SchedulerSnapshot, WorkerSnapshot, WorkerState
 
 
@@ -20,6 +21,8 @@ class CallSnapshot:
     session_id: SessionId | None
     seconds: float
     """Since it was submitted."""
+    is_overdue: bool
+    """Its time is over, and its worker has not stopped it yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,7 @@ class WorkerStatus:
 
     worker_id: WorkerId
     state: str
-    """`starting`, `idle`, `busy` or `draining`."""
+    """`starting`, `idle`, `busy` or `draining`; of one that is ill, how: `frozen`, `stuck`, ..."""
     pid: int | None
     capacity: int
     load: int
@@ -60,6 +63,8 @@ class PoolSnapshot:
     finished: int
     """How many calls have ended, well or not."""
     last_correlation_id: CorrelationId | None
+    circuits: Mapping[str, str]
+    """The tools that are not called now (`open`), or only for a try (`half-open`)."""
     problems: tuple[str, ...]
     """Why workers did not start or ended on their own, oldest first."""
 
@@ -78,6 +83,8 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
     calls: Mapping[CallId, Observed],
     pids: Mapping[WorkerId, int],
     counted_loads: Mapping[WorkerId, int | None],
+    illnesses: Mapping[WorkerId, Illness | None],
+    circuits: Mapping[str, str],
     names: Mapping[SessionId, tuple[str, ...]],
     tools: tuple[ToolSpec, ...],
     finished: int,
@@ -95,7 +102,7 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
         workers=tuple(
             WorkerStatus(
                 worker_id=worker.worker_id,
-                state=_state(worker),
+                state=illnesses.get(worker.worker_id) or _state(worker),
                 pid=pids.get(worker.worker_id),
                 capacity=worker.capacity,
                 load=worker.load,
@@ -118,6 +125,7 @@ def pool_snapshot(  # noqa: PLR0913 (one argument a field)
         tools=tools,
         finished=finished,
         last_correlation_id=last_correlation_id,
+        circuits=circuits,
         problems=problems,
     )
 

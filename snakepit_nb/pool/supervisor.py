@@ -9,8 +9,10 @@ import anyio
 
 from snakepit_nb.calls import ToolSpec
 from snakepit_nb.channel.channel import WorkerChannel
+from snakepit_nb.identifiers import SessionId
 from snakepit_nb.launch.launcher import Launcher, LaunchSpec, WorkerExit, WorkerProcess
 from snakepit_nb.observations import worker_name
+from snakepit_nb.scheduling.health import Illness
 
 STOPPED = "it was stopped"
 
@@ -37,8 +39,19 @@ class LiveWorker:
         self.since = time.monotonic()
         self.ended_because = ""
         """What the pool itself ended it for; empty where it did not."""
+        self.was_to_end = False
+        """Whether somebody wanted that, and it was for no fault of its own."""
         self.is_gone = False
         """Whether it can take no call any more, known before its process is reaped."""
+        self.illness: Illness | None = None
+        """Why it gets no calls but those that nobody else can run."""
+        self.tainted_until = 0.0
+        self.calls = 0
+        """How many it was given."""
+        self.is_due = False
+        """Whether another is being started in its place."""
+        self.kept_for: tuple[SessionId, ...] = ()
+        """The sessions for whose sake it was not replaced, as last told."""
         self.counted_load: int | None = None
         """How many calls it says it holds, where it is asked (strategy `hybrid`)."""
         self._stop_wanted = anyio.Event()
@@ -55,26 +68,28 @@ class LiveWorker:
         """Lets the supervisor stop it in good order."""
         self._stop_wanted.set()
 
-    async def kill(self, because: str) -> WorkerExit:
-        """Kills it and returns once it has ended."""
+    async def kill(self, because: str, *, is_fault: bool = True) -> WorkerExit:
+        """Kills it, for a fault of its own or a wish, and returns once it has ended."""
         self.is_gone = True
+        self.was_to_end |= not is_fault
         self.ended_because = self.ended_because or because
         return await self.process.kill()
 
-    async def live(self, stop_grace: float, attend: Attend) -> WorkerExit:
+    async def live(self, stop_grace: float, *attend: Attend) -> WorkerExit:
         """Returns when the process has ended, by itself or as `stop_soon` wanted.
 
-        `attend` is awaited meanwhile; it must not raise.
+        Each `attend` is awaited meanwhile; it must not raise.
         """
 
         async def stop_when_wanted() -> None:
             await self._stop_wanted.wait()
-            self.ended_because = STOPPED
+            self.ended_because, self.was_to_end = STOPPED, True
             await self.process.stop(stop_grace)
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stop_when_wanted)
-            tasks.start_soon(attend)
+            for each in attend:
+                tasks.start_soon(each)
             ended = await self.process.wait()
             tasks.cancel_scope.cancel()
         return ended

@@ -1,8 +1,9 @@
 """Words what happens in a pool, as events and as metrics. An event is made where it is wanted."""
 
+import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 from snakepit_nb.errors import (
@@ -24,8 +25,11 @@ from snakepit_nb.telemetry import events
 from snakepit_nb.telemetry.bus import emit, wanted
 from snakepit_nb.telemetry.metrics import metrics
 
+from .loss import Loss
 from .pending_call import PendingCall
 from .supervisor import STOPPED, LiveWorker
+
+log = logging.getLogger(__name__)
 
 REMEMBERED = 10_000  # sessions
 _REPLACED = "."  # in the names of workers that took the place of another
@@ -155,6 +159,46 @@ class Telling:
                 )
             )
 
+    def place_given_up(self, worker_id: WorkerId, crashes: int) -> None:
+        """No worker is started any more in place of one that crashed."""
+        if wanted(events.PlaceGivenUp):
+            emit(events.PlaceGivenUp(pool=self._pool, worker_id=worker_id, crashes=crashes))
+
+    def circuit_changed(self, tool: str, *, is_open: bool) -> None:
+        """A tool is not called for a while, or is called again."""
+        log.warning("tool %s is %s", tool, "not called for a while" if is_open else "called again")
+        told = events.BreakerOpened if is_open else events.BreakerClosed
+        if wanted(told):
+            emit(told(pool=self._pool, tool=tool))
+
+    def worker_ill(self, worker: LiveWorker) -> None:
+        """A worker does not answer, or is not to be trusted."""
+        log.warning("worker %s gets no calls any more: it is %s", worker.worker_id, worker.illness)
+        if wanted(events.WorkerTainted):
+            emit(
+                events.WorkerTainted(
+                    pool=self._pool, worker_id=worker.worker_id, because=str(worker.illness)
+                )
+            )
+
+    def worker_well(self, worker: LiveWorker) -> None:
+        """A worker answers again, or was kept apart for long enough."""
+        log.info("worker %s gets calls again", worker.worker_id)
+        if wanted(events.WorkerCleared):
+            emit(events.WorkerCleared(pool=self._pool, worker_id=worker.worker_id))
+
+    def worker_kept(self, worker: LiveWorker, why: str, sessions: Sequence[SessionId]) -> None:
+        """A worker has served long enough, but sessions live there; said once for the same ones."""
+        if worker.kept_for != tuple(sessions):
+            worker.kept_for = tuple(sessions)
+            log.warning(
+                "worker %s should be replaced (%s), but keeps session %s: %%snakepit restart %s",
+                worker.worker_id,
+                why,
+                ", ".join(sessions),
+                worker.worker_id,
+            )
+
     def worker_ended(self, worker: LiveWorker, ended: WorkerExit) -> None:
         """A worker's process is gone."""
         name, because = worker.worker_id, worker.ended_because
@@ -184,9 +228,31 @@ class Telling:
         if call.is_lease:
             return
         waited = time.monotonic() - call.since
-        metrics.call_granted(self._pool, waited)
+        if not call.lost:
+            metrics.call_granted(self._pool, waited)
         if wanted(events.CallGranted):
             emit(events.CallGranted(**self._of(call), waited_seconds=waited))
+
+    def call_retried(self, call: PendingCall, loss: Loss, delay: float) -> None:
+        """A call has lost its worker, and is run again after that many seconds."""
+        log.info(
+            "%s is run again in %g s: worker %s is gone (%s), and it %s",
+            call.what,
+            delay,
+            loss.worker_id,
+            loss.how,
+            loss.progress.value,
+        )
+        if wanted(events.CallRetried):
+            emit(
+                events.CallRetried(
+                    **self._of(call),
+                    delay_seconds=delay,
+                    attempt=len(call.lost) + 1,
+                    progress=loss.progress.name.lower(),
+                    how=loss.how,
+                )
+            )
 
     def call_ended(self, call: PendingCall, error: BaseException | None) -> None:
         """A call is over, by an error or without one."""

@@ -62,6 +62,7 @@ def leave_trace(call: PendingCall, pool: str, error: BaseException | None) -> No
             answered=call.answered,
             ended=time.time_ns(),
             chunks=call.chunks,
+            lost=call.lost,
             error=words,
             rpc_error=call.rpc_error,
             is_lost=call.is_lost,

@@ -91,7 +91,10 @@ class Bookings:
         decisions: list[Decision] = []
         while len(self._queue) and worker.has_room:
             only_manual = self._placement.is_only_for_manual(worker)
-            call = self._queue.next_for(worker.worker_id, only_manual=only_manual)
+            only_pinned = self._placement.is_only_for_its_own(worker)
+            call = self._queue.next_for(
+                worker.worker_id, only_manual=only_manual, only_pinned=only_pinned
+            )
             if call is None:
                 break
             self._queue.remove(call.call_id)
@@ -173,7 +176,11 @@ class Bookings:
             else:
                 self._sessions.settle(call.session_id, worker.worker_id)
                 self._queue.pin(call.session_id, worker.worker_id)
-        return GrantLease(call_id=call.call_id, worker_id=worker.worker_id)
+        return GrantLease(
+            call_id=call.call_id,
+            worker_id=worker.worker_id,
+            holds_state=call.session_id is not None and call.pinned_to is not None,
+        )
 
     def _leave(self, call_id: CallId, session_id: SessionId | None, now: float) -> CallId | None:
         """Notes that a call is over; returns the cell of its session whose turn it is by that."""

@@ -1,6 +1,6 @@
 """What the scheduler tells the pool to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 
@@ -40,6 +40,8 @@ class GrantLease:
 
     call_id: CallId
     worker_id: WorkerId
+    holds_state: bool = field(default=False, compare=False)
+    """The call's session has had state on this worker before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,4 +98,15 @@ class RefuseCall:
     reason: Refusal
 
 
-Decision = StartWorker | StopWorker | KillWorker | EndSession | GrantLease | RefuseCall
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUpPlace:
+    """No worker is started in place of this one, which was the last of too many."""
+
+    worker_id: WorkerId
+    crashes: int
+    """So many of them, in less than a minute."""
+
+
+Decision = (
+    StartWorker | StopWorker | KillWorker | GiveUpPlace | EndSession | GrantLease | RefuseCall
+)

@@ -23,7 +23,7 @@ class WorkerReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerFailed:
-    """A worker that was to be started did not get ready, and is not to be tried again."""
+    """A worker that was to be started did not get ready."""
 
     worker_id: WorkerId
 
@@ -33,11 +33,34 @@ class WorkerLost:
     """A worker is gone, and all that it ran and held with it."""
 
     worker_id: WorkerId
+    has_crashed: bool = False
+    """Nobody wanted it to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRetired:
     """A worker shall finish its calls and take no more; another is to take its place."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDue:
+    """A worker shall go on until another is ready to take its place, and then end as if retired."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTainted:
+    """A worker may be ill: it shall run what belongs to it, and else only what nobody else can."""
+
+    worker_id: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerCleared:
+    """A worker is well again."""
 
     worker_id: WorkerId
 
@@ -89,5 +112,6 @@ class TimePassed:
 
 
 CallEvent = CallSubmitted | CallEnded | CallAbandoned
-WorkerEvent = WorkerReady | WorkerFailed | WorkerLost | WorkerRetired
+WorkerLife = WorkerReady | WorkerFailed | WorkerLost | WorkerRetired
+WorkerEvent = WorkerLife | WorkerDue | WorkerTainted | WorkerCleared
 Event = CallEvent | WorkerEvent | PoolResized | SessionEnded | TimePassed

@@ -74,10 +74,13 @@ class CallQueue:
             _discard(self._unpinned, call.session_id, call_id)
         return call
 
-    def next_for(self, worker_id: WorkerId, *, only_manual: bool) -> WaitingCall | None:
+    def next_for(
+        self, worker_id: WorkerId, *, only_manual: bool, only_pinned: bool
+    ) -> WaitingCall | None:
         """Returns the call that came first of those that this worker may run."""
         kinds = (True,) if only_manual else (True, False)
-        lanes = [(wanted, kind, False) for wanted in (worker_id, None) for kind in kinds]
+        wants = (worker_id,) if only_pinned else (worker_id, None)
+        lanes = [(wanted, kind, False) for wanted in wants for kind in kinds]
         heads = [
             self._calls[next(iter(self._lanes[lane]))] for lane in lanes if lane in self._lanes
         ]

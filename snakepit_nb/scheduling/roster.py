@@ -22,6 +22,10 @@ class Worker:
     leases: dict[CallId, SessionId | None] = field(default_factory=dict)
     manual: set[CallId] = field(default_factory=set)
     """Those leases that callers took by hand."""
+    is_tainted: bool = False
+    """It may be ill, and takes no more than it must."""
+    is_due: bool = False
+    """It goes on until another is ready in its place."""
     abandoned: set[CallId] = field(default_factory=set)
     """Those leases that nobody waits for, and that nothing but its end frees."""
 
@@ -36,6 +40,11 @@ class Worker:
         return self.state is WorkerState.READY and len(self.leases) < self.capacity
 
     @property
+    def is_staying(self) -> bool:
+        """Whether it is one of those that are wanted."""
+        return self.state is not WorkerState.DRAINING and not self.is_due
+
+    @property
     def is_only_abandoned(self) -> bool:
         """Whether it drains, and all that it still runs was given up."""
         is_draining = self.state is WorkerState.DRAINING
@@ -46,6 +55,7 @@ class Worker:
         return WorkerSnapshot(
             worker_id=self.worker_id,
             state=self.state,
+            is_tainted=self.is_tainted,
             capacity=self.capacity,
             load=self.load,
             since=self.since,
@@ -60,6 +70,8 @@ class Roster:
     def __init__(self) -> None:
         self._workers: dict[WorkerId, Worker] = {}
         self._incarnations: dict[int, int] = {}
+        self._tainted: set[WorkerId] = set()
+        self._served: set[int] = set()
         self._with_room: dict[int, OrderedDict[WorkerId, None]] = {}  # by load; longest idle first
 
     def __iter__(self) -> Iterator[Worker]:
@@ -73,11 +85,37 @@ class Roster:
         """Yields the workers that can take a call: least loaded first, of equals longest idle."""
         for load in sorted(self._with_room):
             for name in self._with_room[load]:
-                yield self._workers[name]
+                worker = self._workers[name]
+                if not worker.is_tainted or self.has_no_other(worker):
+                    yield worker
+
+    def due_at(self, place: int) -> Worker | None:
+        """Returns the worker at a place that another is to replace."""
+        return next((worker for worker in self if worker.is_due and worker.place == place), None)
+
+    def has_served(self, place: int) -> bool:
+        """Tells whether a worker has ever been ready at a place."""
+        return place in self._served
+
+    @property
+    def tainted(self) -> list[Worker]:
+        """Those that may be ill."""
+        return [self._workers[name] for name in self._tainted]
+
+    def has_no_other(self, worker: Worker) -> bool:
+        """Tells whether there is nobody who could take the place of a tainted worker."""
+        return worker.is_tainted and not any(
+            other.state is not WorkerState.DRAINING and not other.is_tainted for other in self
+        )
+
+    def taint(self, worker: Worker, *, is_tainted: bool) -> None:
+        """Notes whether a worker may be ill."""
+        worker.is_tainted = is_tainted
+        (self._tainted.add if is_tainted else self._tainted.discard)(worker.worker_id)
 
     def add(self, now: float) -> Worker:
         """Enters a worker that is to be started, at the lowest free place."""
-        taken = {worker.place for worker in self if worker.state is not WorkerState.DRAINING}
+        taken = {worker.place for worker in self if worker.is_staying}
         place = next(number for number in range(len(taken) + 1) if number not in taken)
         incarnation = self._incarnations.get(place, 0)
         self._incarnations[place] = incarnation + 1
@@ -89,17 +127,19 @@ class Roster:
     def remove(self, worker: Worker) -> None:
         """Strikes out a worker."""
         self._forget_room(worker)
+        self._tainted.discard(worker.worker_id)
         del self._workers[worker.worker_id]
 
     def set_ready(self, worker: Worker, capacity: int, now: float) -> None:
         """Opens a worker for calls."""
         worker.state, worker.capacity = WorkerState.READY, capacity
+        self._served.add(worker.place)
         self._note_room(worker, now)
 
     def set_draining(self, worker: Worker, now: float) -> None:
         """Closes a worker for new calls."""
         self._forget_room(worker)
-        worker.state, worker.since = WorkerState.DRAINING, now
+        worker.state, worker.since, worker.is_due = WorkerState.DRAINING, now, False
 
     def book(self, worker: Worker, call: WaitingCall, now: float) -> None:
         """Gives a call one share of a worker."""

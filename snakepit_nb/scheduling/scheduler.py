@@ -10,6 +10,7 @@ from .bookings import Bookings
 from .decisions import (
     Decision,
     EndSession,
+    GiveUpPlace,
     KillWorker,
     NoWorkers,
     Refusal,
@@ -21,20 +22,27 @@ from .decisions import (
 from .events import (
     CallAbandoned,
     CallEnded,
-    CallEvent,
     CallSubmitted,
     Event,
     PoolResized,
     SessionEnded,
     TimePassed,
+    WorkerCleared,
+    WorkerDue,
     WorkerEvent,
     WorkerFailed,
+    WorkerLife,
     WorkerLost,
     WorkerReady,
     WorkerRetired,
+    WorkerTainted,
 )
+from .restarts import Restarts
 from .roster import Roster, Worker
 from .snapshot import SchedulerSnapshot, WorkerState
+
+START_TRIES = 3
+"""How often it is tried in a minute to start a worker in the place of one that has served."""
 
 
 class Scheduler:
@@ -46,8 +54,11 @@ class Scheduler:
         queue_size: int,
         session_ttl: float | None = None,
         strategy: CapacityStrategy = CapacityStrategy.POOL,
+        restart_limit: int | None = None,
     ) -> None:
         self._wanted = 0  # as many workers start or are ready, always
+        self._restarts = Restarts(limit=restart_limit)
+        self._failures = Restarts(limit=START_TRIES)
         self._roster = Roster()
         self._sessions = SessionTable(ttl=session_ttl)
         self._bookings = Bookings(
@@ -57,39 +68,44 @@ class Scheduler:
     def handle(self, event: Event, now: float) -> list[Decision]:
         """Takes in what happened at `now` (seconds); returns what is to be done, in order."""
         match event:
-            case CallSubmitted() | CallEnded() | CallAbandoned():
-                return self._handle_call(event, now)
+            case CallSubmitted():
+                return self._call_submitted(event, now)
+            case CallEnded():
+                return self._call_ended(event.call_id, now)
             case SessionEnded():
                 self._sessions.forget(event.session_id)
                 return []
             case TimePassed():
                 expired = self._sessions.expire(now)
                 return [EndSession(session_id=s, worker_id=w) for s, w in expired.items()]
-            case PoolResized():
-                self._wanted = event.workers
-                return self._match_size(now)
             case _:
-                return self._handle_worker(event, now)
+                return [*self._handle_change(event, now), *self._use_tainted(now)]
 
-    def _handle_call(self, event: CallEvent, now: float) -> list[Decision]:
+    def _handle_change(
+        self, event: WorkerEvent | PoolResized | CallAbandoned, now: float
+    ) -> list[Decision]:
+        """Takes in by what workers may come or go, and so the last that is surely well."""
         match event:
-            case CallSubmitted():
-                return self._call_submitted(event, now)
-            case CallEnded():
-                return self._call_ended(event.call_id, now)
+            case PoolResized():
+                return self._pool_resized(event.workers, now)
             case CallAbandoned():
                 return self._call_abandoned(event.call_id, now)
+            case WorkerDue():
+                return self._worker_due(event.worker_id, now)
+            case WorkerTainted() | WorkerCleared():
+                is_tainted = isinstance(event, WorkerTainted)
+                return self._worker_judged(event.worker_id, now, is_tainted=is_tainted)
             case _:
-                assert_never(event)
+                return self._handle_life(event, now)
 
-    def _handle_worker(self, event: WorkerEvent, now: float) -> list[Decision]:
+    def _handle_life(self, event: WorkerLife, now: float) -> list[Decision]:
         match event:
             case WorkerReady():
                 return self._worker_ready(event, now)
             case WorkerFailed():
                 return self._worker_failed(event.worker_id, now)
             case WorkerLost():
-                return self._worker_lost(event.worker_id, now)
+                return self._worker_lost(event, now)
             case WorkerRetired():
                 return self._worker_retired(event.worker_id, now)
             case _:
@@ -123,6 +139,14 @@ class Scheduler:
             ),
             queued=self._bookings.queued,
         )
+
+    def _pool_resized(self, workers: int, now: float) -> list[Decision]:
+        self._wanted = workers
+        self._restarts.forget()
+        self._failures.forget()
+        for worker in self._roster:
+            worker.is_due = False
+        return self._match_size(now)
 
     def _call_submitted(self, event: CallSubmitted, now: float) -> list[Decision]:
         refusal = self._refusal_of(event)
@@ -166,21 +190,75 @@ class Scheduler:
         if worker.state is WorkerState.DRAINING:  # it was given up while it started
             return [StopWorker(worker_id=worker.worker_id)]
         self._roster.set_ready(worker, event.capacity, now)
-        return self._bookings.fill(worker, now)
+        return [*self._bookings.fill(worker, now), *self._replace_due(worker.place, now)]
+
+    def _replace_due(self, place: int, now: float) -> list[Decision]:
+        """Lets a worker go for which another is ready; not one that has become a session's home."""
+        due = self._roster.due_at(place)
+        if due is None:
+            return []
+        if self._sessions.residents(due.worker_id):
+            due.is_due = False
+            return self._match_size(now)
+        return self._drain(due, now)
+
+    def _worker_due(self, worker_id: WorkerId, now: float) -> list[Decision]:
+        worker = self._roster.find(worker_id)
+        if worker is None or worker.state is not WorkerState.READY or worker.is_due:
+            return []
+        worker.is_due = True
+        return self._match_size(now)
 
     def _worker_failed(self, worker_id: WorkerId, now: float) -> list[Decision]:
-        """Lowers the wanted size: what cannot start is not tried for ever."""
+        """Tries again what has served before; what never could is not tried for ever."""
         worker = self._roster.find(worker_id)
-        if worker is not None and worker.state is not WorkerState.DRAINING:
+        if worker is None or worker.state is WorkerState.DRAINING:
+            return self._remove(worker, now)
+        due = self._roster.due_at(worker.place)
+        if due is not None:
+            due.is_due = False  # it goes on in its place
+            return self._remove(worker, now)
+        if not self._roster.has_served(worker.place):
             self._wanted -= 1
-        return self._worker_lost(worker_id, now)
+            return self._remove(worker, now)
+        return self._replace(worker, self._failures.note(worker.place, now), now)
 
-    def _worker_lost(self, worker_id: WorkerId, now: float) -> list[Decision]:
-        worker = self._roster.find(worker_id)
+    def _worker_lost(self, event: WorkerLost, now: float) -> list[Decision]:
+        worker = self._roster.find(event.worker_id)
+        if worker is None or not worker.is_staying or not event.has_crashed:
+            return self._remove(worker, now)
+        return self._replace(worker, self._restarts.note(worker.place, now), now)
+
+    def _replace(self, worker: Worker, crashes: int, now: float) -> list[Decision]:
+        """Lets another worker take the place of a lost one, if that is not one of too many."""
+        if not crashes:
+            return self._remove(worker, now)
+        self._wanted -= 1
+        given_up = GiveUpPlace(worker_id=worker.worker_id, crashes=crashes)
+        return [given_up, *self._remove(worker, now)]
+
+    def _remove(self, worker: Worker | None, now: float) -> list[Decision]:
         if worker is None:
             return []
         self._roster.remove(worker)
         return [*self._bookings.lose_worker(worker, now), *self._match_size(now)]
+
+    def _worker_judged(
+        self, worker_id: WorkerId, now: float, *, is_tainted: bool
+    ) -> list[Decision]:
+        worker = self._roster.find(worker_id)
+        if worker is None:
+            return []
+        self._roster.taint(worker, is_tainted=is_tainted)
+        return self._bookings.fill(worker, now)
+
+    def _use_tainted(self, now: float) -> list[Decision]:
+        """Lets workers that may be ill run what waits, where there is nobody else any more."""
+        return [
+            decision
+            for worker in self._roster.tainted
+            for decision in self._bookings.fill(worker, now)
+        ]
 
     def _worker_retired(self, worker_id: WorkerId, now: float) -> list[Decision]:
         worker = self._roster.find(worker_id)
@@ -190,7 +268,7 @@ class Scheduler:
 
     def _match_size(self, now: float) -> list[Decision]:
         """Starts what is missing; drains what is too many, first those that hold no session."""
-        staying = [worker for worker in self._roster if worker.state is not WorkerState.DRAINING]
+        staying = [worker for worker in self._roster if worker.is_staying]
         decisions: list[Decision] = [
             StartWorker(worker_id=self._roster.add(now).worker_id)
             for _ in range(self._wanted - len(staying))

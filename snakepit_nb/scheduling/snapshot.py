@@ -21,6 +21,8 @@ class WorkerSnapshot:
 
     worker_id: WorkerId
     state: WorkerState
+    is_tainted: bool
+    """It may be ill, and takes no more than it must."""
     capacity: int
     load: int
     since: float

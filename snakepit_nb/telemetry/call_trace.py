@@ -4,11 +4,12 @@ A call takes its times as it goes, and no more: making five spans would cost it 
 of its way through the pool.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from snakepit_nb.calls import Origin
+from snakepit_nb.errors import Progress
 from snakepit_nb.observations import (
     CORRELATION_ATTRIBUTE,
     LOST_ATTRIBUTE,
@@ -54,6 +55,17 @@ class Traced(Protocol):
         """Makes the spans."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostAttempt:
+    """A way of a call to a worker that was lost, before the call was run again."""
+
+    worker: str
+    progress: Progress
+    sent: int
+    answered: int
+    error: str
+
+
 @dataclass(slots=True, kw_only=True)
 class CallTrace:
     """The kernel's part of a call. Times are nanoseconds since 1970, 0 where it did not get there.
@@ -77,6 +89,7 @@ class CallTrace:
     chunks: int = 0
     error: str = ""
     rpc_error: str = ""
+    lost: Sequence[LostAttempt] = ()
     is_lost: bool = False
     """Its worker was gone: nothing more comes from there."""
     answers: int = 0
@@ -125,8 +138,11 @@ class CallTrace:
         )
         yield whole
         yield self._queue(whole)
+        earlier = [self._lost_rpc(*attempt, whole) for attempt in enumerate(self.lost, start=1)]
+        yield from earlier
         if self.sent:
-            yield self._rpc(whole)
+            links = tuple((span.trace_id, span.span_id) for span in earlier)
+            yield replace(self._rpc(whole), links=links)
 
     def _queue(self, whole: SpanRecord) -> SpanRecord:
         is_refused = not self.granted
@@ -141,6 +157,25 @@ class CallTrace:
             attributes={PART_KEY: Part.QUEUE.value},
             is_error=is_refused and whole.is_error,
             error=self.error if is_refused else "",
+        )
+
+    def _lost_rpc(self, number: int, attempt: LostAttempt, whole: SpanRecord) -> SpanRecord:
+        return SpanRecord(
+            trace_id=self.trace_id,
+            # Nothing lies within it: what its worker knew is lost.
+            span_id=(self.origin.rpc_id + number) % (1 << 64) or 1,
+            parent_id=whole.span_id,
+            name="rpc",
+            kind="client",
+            begun=attempt.sent or self.entered,
+            ended=attempt.answered or self.ended,
+            attributes={
+                PART_KEY: Part.RPC.value,
+                "snakepit.worker_id": attempt.worker,
+                LOST_ATTRIBUTE: True,
+            },
+            is_error=True,
+            error=attempt.error or f"the worker was lost; the call {attempt.progress.value}",
         )
 
     def _rpc(self, whole: SpanRecord) -> SpanRecord:

@@ -201,6 +201,47 @@ class WorkerCrashed(OfWorker):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceGivenUp(OfWorker):
+    """Too many workers crashed in one place; none takes the place of this one."""
+
+    kind: ClassVar[str] = "pool.worker.given_up"
+    crashes: int
+    """In less than a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerTainted(OfWorker):
+    """A worker gets no calls any more but those that nobody else can run."""
+
+    kind: ClassVar[str] = "pool.worker.tainted"
+    because: str
+    """`frozen`, `in native code`, `stuck` or `tainted`: see `scheduling.health.Illness`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerCleared(OfWorker):
+    """A tainted worker is well again."""
+
+    kind: ClassVar[str] = "pool.worker.cleared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOpened(OfPool):
+    """A tool has failed too often in a row, and is not called for a while."""
+
+    kind: ClassVar[str] = "pool.breaker.opened"
+    tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerClosed(OfPool):
+    """A tool that was not called has been tried with success."""
+
+    kind: ClassVar[str] = "pool.breaker.closed"
+    tool: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallSubmitted(OfCall):
     """A call wants a share of a worker."""
 
@@ -213,6 +254,20 @@ class CallGranted(OfCall):
 
     kind: ClassVar[str] = "pool.call.granted"
     waited_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRetried(OfCall):
+    """A call's worker was lost, and the call is run again. `worker_id` is the lost one's."""
+
+    kind: ClassVar[str] = "pool.call.retried"
+    attempt: int
+    """The number of the one that was lost, from 1."""
+    delay_seconds: float
+    progress: str
+    """How far it had come: `not_started`, `started`, `finished` or `unknown`."""
+    how: str
+    """How the worker ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

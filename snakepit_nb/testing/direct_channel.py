@@ -60,6 +60,11 @@ class DirectChannel:
     def __init__(self, worker: InProcessWorker) -> None:
         self._worker = worker
 
+    async def ping(self) -> None:
+        """Returns when the worker has answered."""
+        await self._worker.answers.wait()
+        self._worker.check_alive()
+
     async def tools(self) -> tuple[ToolSpec, ...]:
         """Returns what the worker offers."""
         self._worker.check_alive()

@@ -10,9 +10,10 @@ from typing import Any
 import anyio
 from anyio.abc import TaskGroup
 
-from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.errors import Progress, WorkerCrashedError
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import WorkerExit
+from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.wire.handshake import Announcement
 from snakepit_nb.worker.context import Cancellation
 from snakepit_nb.worker.event_stream import EventStream
@@ -72,6 +73,12 @@ class InProcessWorker:
         self._shares = anyio.Semaphore(capacity)
         self._turns: dict[SessionId, anyio.Lock] = {}
         self._runs: dict[CallId, Run] = {}
+        self.looks: ProcessLook | None = None
+        """What is to be said of the process."""
+        self.answers = anyio.Event()
+        """Set while it answers heartbeats; put another in its place, and it does not."""
+        self.answers.set()
+        self._progress: dict[CallId, Progress] = {}
         self._exit: WorkerExit | None = None
         self._ended = anyio.Event()
         self._load_changed = anyio.Event()
@@ -98,6 +105,19 @@ class InProcessWorker:
         self._ended.set()
         self.events.close()
         self._tell_load()
+
+    @property
+    def has_run(self) -> bool:
+        """Tells whether a call has ever begun here."""
+        return bool(self._progress)
+
+    def progress_of(self, call_id: CallId) -> Progress:
+        """Tells how far the worker came with a call; certain once it has ended."""
+        return self._progress.get(call_id, Progress.NOT_STARTED)
+
+    def look(self) -> ProcessLook | None:
+        """Tells what the system would say of the process."""
+        return self.looks
 
     async def wait(self) -> WorkerExit:
         """Returns when the worker has ended; may be awaited many times."""
@@ -177,6 +197,16 @@ class InProcessWorker:
         if turn is not None and not turn.locked():
             del self._turns[session_id]
 
+    async def _recorded(
+        self, call_id: CallId, run: Run, work: Callable[[], Awaitable[object]]
+    ) -> None:
+        self._progress[call_id] = Progress.STARTED
+        try:
+            run.value = await work()
+        finally:
+            if self._exit is None:
+                self._progress[call_id] = Progress.FINISHED
+
     def _turn(self, session_id: SessionId | None) -> anyio.Lock:
         if session_id is None:
             return anyio.Lock()
@@ -192,7 +222,7 @@ class InProcessWorker:
         try:
             with run.scope:
                 async with turn, self._shares:
-                    run.value = await work()
+                    await self._recorded(call_id, run, work)
             if run.scope.cancelled_caught and run.is_interrupted:
                 run.error = KeyboardInterrupt()
         except anyio.get_cancelled_exc_class():

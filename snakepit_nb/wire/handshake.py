@@ -35,6 +35,8 @@ class Introduction:
     worker_id: WorkerId
     pool: str
     socket_path: str
+    black_box_path: str = ""
+    """Where to keep a record of the calls; empty: nowhere."""
     token: str
     nonce: str
     adapters: tuple[AdapterSource, ...] = ()

@@ -18,6 +18,7 @@ from .generated import snakepit_bridge_pb2 as bridge
 from .values import decode_value, encode_value
 
 VALUE_TYPE_URL = "type.googleapis.com/snakepit.value"
+IDEMPOTENT_KEY = "idempotent"  # in the metadata of a tool
 
 
 def write_call(call: ToolCall, *, stream: bool) -> bridge.ExecuteToolRequest:
@@ -123,6 +124,7 @@ def write_tool(spec: ToolSpec) -> bridge.ToolSpec:
         name=spec.name,
         description=spec.description,
         supports_streaming=spec.supports_streaming,
+        metadata={IDEMPOTENT_KEY: "true"} if spec.is_idempotent else {},
         parameters=[
             bridge.ParameterSpec(
                 name=parameter.name,
@@ -142,6 +144,7 @@ def read_tool(spec: bridge.ToolSpec) -> ToolSpec:
         name=spec.name,
         description=spec.description,
         supports_streaming=spec.supports_streaming,
+        is_idempotent=spec.metadata.get(IDEMPOTENT_KEY) == "true",
         parameters=tuple(
             ParameterSpec(
                 name=parameter.name,

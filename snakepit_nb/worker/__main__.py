@@ -26,6 +26,7 @@ from snakepit_nb.wire.handshake import (
 )
 from snakepit_nb.wire.private_directory import verify_private_directory
 
+from .black_box import BlackBox
 from .cell_service import CellService
 from .emitting import process_events
 from .grpc_server import open_server
@@ -72,6 +73,8 @@ def _serve(
 ) -> None:
     threads = introduction.threads if introduction.profile is Profile.THREAD else None
     runner = MainThread() if threads is None else Threads(threads)
+    if introduction.black_box_path:
+        runner.black_box = BlackBox(introduction.black_box_path, runner.capacity)
     stopped = threading.Event()
     serving = threading.Thread(
         target=anyio.run,

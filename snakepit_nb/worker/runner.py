@@ -21,6 +21,7 @@ from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.mailbox import Mailbox
 from snakepit_nb.settings import Profile
 
+from .black_box import BlackBox
 from .context import Cancellation
 from .lane import Lane
 from .outbox import Outbox
@@ -128,9 +129,13 @@ class Running(Generic[T]):
         self.task = self.lane.loop.create_task(self._run())
 
     async def _run(self) -> None:
+        box = self._runner.black_box
+        slot = 0 if box is None else box.begin(self.call_id)
         try:
             await self._runner.run_here(self)
         finally:
+            if box is not None:
+                box.end(slot)
             self._runner.call_serving(self._end)
 
     def _end(self) -> None:
@@ -156,6 +161,7 @@ class Runner(ABC):
         self._main = Lane()
         self._calls: dict[CallId, Running[Any]] = {}
         self._load_changed: anyio.Event | None = None  # there is one while somebody waits for it
+        self.black_box: BlackBox | None = None
 
     def serve(self) -> None:
         """Runs calls until `stop`."""

@@ -4,7 +4,17 @@ import inspect
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints, overload
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 from snakepit_nb.calls import ParameterSpec, ToolSpec
 from snakepit_nb.errors import UsageError, nearest
@@ -14,21 +24,30 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MARK = "__snakepit_tool__"
 
 
+class _Mark(NamedTuple):
+    name: str
+    description: str
+    idempotent: bool
+
+
 @overload
 def tool(function: F) -> F: ...
 @overload
-def tool(*, name: str = "", description: str = "") -> Callable[[F], F]: ...
 def tool(
-    function: F | None = None, *, name: str = "", description: str = ""
+    *, name: str = "", description: str = "", idempotent: bool = False
+) -> Callable[[F], F]: ...
+def tool(
+    function: F | None = None, *, name: str = "", description: str = "", idempotent: bool = False
 ) -> F | Callable[[F], F]:
     """Marks a method as a tool. A generator, sync or async, streams what it yields.
 
     The method's name, docstring and annotations become the tool's name, description and
-    parameters; `name` and `description` override.
+    parameters; `name` and `description` override. A call of an `idempotent` tool may run twice: it
+    is run again where its worker is lost.
     """
 
     def mark(method: F) -> F:
-        setattr(method, _MARK, (name, description))
+        setattr(method, _MARK, _Mark(name, description, idempotent))
         return method
 
     return mark if function is None else mark(function)
@@ -82,12 +101,12 @@ def bind_tools(adapter: object) -> dict[str, BoundTool]:
     for attribute in dir(type(adapter)):
         mark = getattr(inspect.getattr_static(type(adapter), attribute), _MARK, None)
         if mark is not None:
-            bound = _bind(getattr(adapter, attribute), mark[0] or attribute, mark[1])
+            bound = _bind(getattr(adapter, attribute), mark._replace(name=mark.name or attribute))
             found[bound.spec.name] = bound
     return found
 
 
-def _bind(method: Callable[..., Any], name: str, description: str) -> BoundTool:
+def _bind(method: Callable[..., Any], mark: _Mark) -> BoundTool:
     annotations = get_type_hints(method)
     parameters = tuple(
         ParameterSpec(
@@ -100,11 +119,12 @@ def _bind(method: Callable[..., Any], name: str, description: str) -> BoundTool:
         if parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     )
     spec = ToolSpec(
-        name=name,
-        description=description or inspect.getdoc(method) or "",
+        name=mark.name,
+        description=mark.description or inspect.getdoc(method) or "",
         parameters=parameters,
         supports_streaming=inspect.isgeneratorfunction(method)
         or inspect.isasyncgenfunction(method),
+        is_idempotent=mark.idempotent,
     )
     innermost = inspect.unwrap(method)
     return BoundTool(

@@ -68,6 +68,7 @@ class PoolOf:
             calls=(),
         )
         return PoolSnapshot(
+            circuits={},
             name="default",
             workers=(worker,),
             queued=(),

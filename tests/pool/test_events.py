@@ -16,11 +16,15 @@ from snakepit_nb.settings import CapacityStrategy, Profile
 from snakepit_nb.telemetry import bus
 from snakepit_nb.telemetry.events import (
     CATALOGUE,
+    BreakerClosed,
+    BreakerOpened,
     CallEnded,
     CallGranted,
+    CallRetried,
     CallSubmitted,
     Event,
     OfSession,
+    PlaceGivenUp,
     PoolCapacityReached,
     PoolReady,
     PoolResized,
@@ -35,12 +39,14 @@ from snakepit_nb.telemetry.events import (
     SessionLost,
     SessionSettled,
     StreamEnded,
+    WorkerCleared,
     WorkerCrashed,
     WorkerEnded,
     WorkerKilled,
     WorkerRetired,
     WorkerStarted,
     WorkerStartFailed,
+    WorkerTainted,
 )
 from snakepit_nb.testing import open_in_process_launcher, open_test_pool
 from snakepit_nb.worker import tool
@@ -55,6 +61,10 @@ S = TypeVar("S", bound=OfSession)
 
 class BusyDesk(Desk):
     thread_safe = True
+
+    @tool(idempotent=True)
+    async def again(self, name: str) -> str:
+        return await self.work(name)
 
     @tool
     def unsendable(self) -> object:
@@ -272,6 +282,49 @@ async def test_a_full_worker_says_so() -> None:
     assert full.metadata == {"pool": "default", "worker_id": "w0", "profile": "thread"}
 
 
+async def test_a_call_is_run_again_and_a_place_given_up() -> None:
+    async with (
+        hearing() as heard,
+        open_in_process_launcher(desk := BusyDesk()) as launcher,
+        open_test_pool(launcher=launcher, restart_limit=0) as pool,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(attempt, pool.call(a_call("again", "a"), timeout=None))
+        await desk.until_begun("a")
+        launcher.workers[0].crash(signal=9)
+        await seen(lambda: bool(of(PlaceGivenUp, heard)))
+
+    retried = of(CallRetried, heard)[0]
+    assert (retried.attempt, retried.progress, retried.worker_id) == (1, "started", "w0")
+    assert 0.07 < retried.delay_seconds < 0.13
+    assert of(PlaceGivenUp, heard)[0].measurements == {"crashes": 1}
+
+
+async def test_a_worker_falls_ill_and_a_circuit_opens() -> None:
+    async with (
+        hearing() as heard,
+        open_in_process_launcher(BusyDesk()) as launcher,
+        open_test_pool(
+            launcher=launcher,
+            heartbeat_interval=0.02,
+            heartbeat_misses=1,
+            breaker_limit=1,
+            breaker_seconds=0.01,
+        ) as pool,
+    ):
+        launcher.workers[0].answers = anyio.Event()
+        await seen(lambda: bool(of(WorkerTainted, heard)))
+        launcher.workers[0].answers.set()
+        await seen(lambda: bool(of(WorkerCleared, heard)))
+        await attempt(pool.call(a_call(name="late"), timeout=0.01))
+        await seen(lambda: pool.snapshot().circuits == {"work": "half-open"})
+        await attempt(pool.call(a_call("work"), timeout=None))
+
+    assert of(WorkerTainted, heard)[0].because == "stuck"
+    assert [each.tool for each in of(BreakerOpened, heard)] == ["work"]
+    assert [each.tool for each in of(BreakerClosed, heard)] == ["work"]
+
+
 STORIES = [
     test_a_pool_lives,
     test_calls_end_in_many_ways,
@@ -282,6 +335,8 @@ STORIES = [
     test_a_stream_tells_how_much_came,
     test_what_does_not_travel_is_told_by_its_type,
     test_a_full_worker_says_so,
+    test_a_call_is_run_again_and_a_place_given_up,
+    test_a_worker_falls_ill_and_a_circuit_opens,
 ]
 
 
@@ -331,3 +386,10 @@ async def attempt(work: Awaitable[object]) -> None:
 async def until(pool: Pool, condition: Callable[[], bool]) -> None:
     with anyio.fail_after(5):
         await pool._dispatch.until(condition)
+
+
+async def seen(condition: Callable[[], bool]) -> None:
+    """Waits for what is told, which comes from another thread."""
+    with anyio.fail_after(5):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

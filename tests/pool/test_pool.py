@@ -1,5 +1,6 @@
 """The pool with everything under it but processes: on asyncio and on trio."""
 
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ from snakepit_nb.errors import (
     PoolClosedError,
     PoolError,
     PoolSaturatedError,
+    Progress,
     QueueTimeoutError,
     SessionLostError,
     ToolError,
@@ -323,11 +325,18 @@ async def test_a_crash_names_the_worker_its_end_the_session_and_its_last_words()
         after = await pool.call(a_call(name="next"), timeout=None)
 
         ended = "it ended with signal 11 (SIGSEGV)."
+        truth = "work had begun and not ended. It was not run again: it may not run twice."
+        step = (
+            "Call it again if it may run twice; @tool(idempotent=True), or --idempotent for a "
+            "cell, lets that be done for you."
+        )
         assert errors[0].message.splitlines() == [
-            f"Worker w0 is gone while it ran work: {ended} Session 's' lost its variables.",
+            f"Worker w0 is gone while it ran work: {ended} {truth} Session 's' lost its variables.",
             "What it wrote last:",
             "  Segmentation fault",
+            step,
         ]
+        assert errors[0].progress is Progress.STARTED
         assert errors[0].correlation_id == doomed.correlation_id
         assert after.value == "next"
         assert [worker.worker_id for worker in launcher.workers] == ["w0", "w0.1"]
@@ -347,26 +356,21 @@ async def test_a_worker_that_crashes_idle_is_replaced() -> None:
         assert (await pool.call(a_call(name="a"), timeout=None)).value == "a"
 
 
-async def test_a_worker_that_crashes_between_grant_and_begin_is_told_without_harm() -> None:
+async def test_a_call_whose_worker_is_gone_before_it_begins_runs_on_the_next() -> None:
     desk = Desk()
+    desk.open("a")
     async with (
         open_in_process_launcher(desk) as launcher,
         open_test_pool(launcher=launcher) as pool,
+        anyio.create_task_group() as tasks,
     ):
-        doomed = a_call(name="a")
+        tasks.start_soon(partial(pool.call, a_call(name="a"), timeout=None))
+        while not pool.snapshot().workers[0].load:
+            await checkpoint()
+        launcher.workers[0].crash(exit_code=1)
+        await desk.until_begun("a")
 
-        async def crash() -> None:
-            with pytest.raises(WorkerCrashedError, match="gone"):
-                await pool.call(doomed, timeout=None)
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(crash)
-            while not pool.snapshot().workers[0].load:
-                await checkpoint()
-            launcher.workers[0].crash(exit_code=1)
-        await until_running(pool, "w0.1")
-
-        check_balance(pool, capacity=1)
+    assert [worker.worker_id for worker in launcher.workers] == ["w0", "w0.1"]
 
 
 async def test_killing_the_worker_of_a_call_says_why() -> None:

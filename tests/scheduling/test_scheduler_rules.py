@@ -23,6 +23,7 @@ from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.scheduling.decisions import (
     Decision,
     EndSession,
+    GiveUpPlace,
     GrantLease,
     KillWorker,
     NoWorkers,
@@ -44,12 +45,15 @@ from snakepit_nb.scheduling.events import (
     PoolResized,
     SessionEnded,
     TimePassed,
+    WorkerCleared,
+    WorkerDue,
     WorkerFailed,
     WorkerLost,
     WorkerReady,
     WorkerRetired,
+    WorkerTainted,
 )
-from snakepit_nb.scheduling.scheduler import Scheduler
+from snakepit_nb.scheduling.scheduler import START_TRIES, Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import Affinity, CapacityStrategy
 
@@ -59,6 +63,7 @@ Item = TypeVar("Item")
 Burst = tuple[SessionId | None, Affinity, bool, int]
 
 TTL = 100.0
+RESTARTS = 2
 SESSIONS = [SessionId("red"), SessionId("blue")]
 BURSTS = st.tuples(
     st.sampled_from([None, *SESSIONS]),
@@ -93,8 +98,14 @@ class Process:
 
     capacity: int | None = None
     is_draining: bool = False
+    is_tainted: bool = False
+    is_due: bool = False
     is_stopped: bool = False
     is_killed: bool = False
+
+
+def place_of(worker_id: WorkerId) -> str:
+    return worker_id.partition(".")[0]
 
 
 def one_of(items: "Callable[[PoolMachine], Iterable[Item]]") -> st.SearchStrategy[Item]:
@@ -112,6 +123,8 @@ class PoolMachine(RuleBasedStateMachine):
         self.waiting: dict[CallId, Call] = {}
         self.running: dict[CallId, Call] = {}
         self.past: list[CallId] = []
+        self.served: set[str] = set()
+        self.must_drain: Process | None = None
         self.names_given: set[WorkerId] = set()
         self.homes: dict[SessionId, WorkerId] = {}
         self.untold: dict[SessionId, WorkerId | None] = {}  # None: it has expired
@@ -128,7 +141,9 @@ class PoolMachine(RuleBasedStateMachine):
     def open(self, queue_size: int, capacities: list[int], strategy: CapacityStrategy) -> None:
         self.queue_size = queue_size
         self.strategy = strategy
-        self.scheduler = Scheduler(queue_size=queue_size, session_ttl=TTL, strategy=strategy)
+        self.scheduler = Scheduler(
+            queue_size=queue_size, session_ttl=TTL, strategy=strategy, restart_limit=RESTARTS
+        )
         self.resize(len(capacities))
         for worker_id, capacity in zip(self.starting, capacities, strict=True):
             self.ready(worker_id, capacity)
@@ -139,6 +154,8 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(workers=st.integers(0, 4))
     def resize(self, workers: int) -> None:
         self.wanted = workers
+        for process in self.processes.values():
+            process.is_due = False
         self.handle(PoolResized(workers=workers))
 
     @precondition(lambda self: self.starting)
@@ -150,22 +167,60 @@ class PoolMachine(RuleBasedStateMachine):
 
     def ready(self, worker_id: WorkerId, capacity: int) -> None:
         self.processes[worker_id].capacity = capacity
+        if not self.processes[worker_id].is_draining:
+            self.served.add(place_of(worker_id))
+            due = self.due_at(place_of(worker_id))
+            if due is not None:
+                due.is_due = False
+                name = next(name for name, process in self.processes.items() if process is due)
+                self.must_drain = None if name in self.homes.values() else due
         self.handle(WorkerReady(worker_id=worker_id, capacity=capacity))
+        assert self.must_drain is None or self.must_drain.is_draining
+        self.must_drain = None
 
     @precondition(lambda self: self.processes and self.is_interesting)
-    @rule(worker_id=one_of(lambda self: self.processes), is_given_up=st.booleans())
-    def gone(self, worker_id: WorkerId, *, is_given_up: bool) -> None:
+    @rule(
+        worker_id=one_of(lambda self: self.processes),
+        is_given_up=st.booleans(),
+        has_crashed=st.booleans(),
+    )
+    def gone(self, worker_id: WorkerId, *, is_given_up: bool, has_crashed: bool) -> None:
         if is_given_up and self.processes[worker_id].capacity is None:
             self.failed(worker_id)
         else:
-            self.lost(worker_id)
+            self.lost(worker_id, has_crashed=has_crashed)
 
     def failed(self, worker_id: WorkerId) -> None:
-        if not self.processes.pop(worker_id).is_draining:
+        is_draining = self.processes.pop(worker_id).is_draining
+        due = self.due_at(place_of(worker_id))
+        if is_draining:
+            pass
+        elif due is not None:
+            due.is_due = False
+        elif place_of(worker_id) not in self.served:
             self.wanted -= 1
         self.handle(WorkerFailed(worker_id=worker_id))
 
-    def lost(self, worker_id: WorkerId) -> None:
+    def due_at(self, place: str) -> Process | None:
+        due = [p for name, p in self.processes.items() if p.is_due and place_of(name) == place]
+        assert len(due) <= 1
+        return next(iter(due), None)
+
+    @precondition(lambda self: self.processes and self.is_interesting)
+    @rule(worker_id=one_of(lambda self: self.processes))
+    def due(self, worker_id: WorkerId) -> None:
+        process = self.processes[worker_id]
+        process.is_due |= process.capacity is not None and not process.is_draining
+        self.handle(WorkerDue(worker_id=worker_id))
+
+    @precondition(lambda self: self.processes)
+    @rule(worker_id=one_of(lambda self: self.processes), is_tainted=st.booleans())
+    def judged(self, worker_id: WorkerId, *, is_tainted: bool) -> None:
+        self.processes[worker_id].is_tainted = is_tainted
+        event = WorkerTainted if is_tainted else WorkerCleared
+        self.handle(event(worker_id=worker_id))
+
+    def lost(self, worker_id: WorkerId, *, has_crashed: bool) -> None:
         del self.processes[worker_id]
         dead = [call for call in self.running.values() if call.worker_id == worker_id]
         for call in dead:
@@ -175,7 +230,7 @@ class PoolMachine(RuleBasedStateMachine):
             self.note_idle(call.session_id)
             if call.session_id is not None and self.untold.get(call.session_id) == worker_id:
                 del self.untold[call.session_id]  # the death of the call told it
-        self.handle(WorkerLost(worker_id=worker_id))
+        self.handle(WorkerLost(worker_id=worker_id, has_crashed=has_crashed))
 
     @rule(
         comings=st.lists(BURSTS, max_size=3),
@@ -292,6 +347,26 @@ class PoolMachine(RuleBasedStateMachine):
 
     def carry_out(self, decision: Decision, event: Event) -> None:
         match decision:
+            case GiveUpPlace(worker_id=worker_id, crashes=crashes):
+                assert worker_id not in self.processes
+                is_lost = isinstance(event, WorkerLost) and event.has_crashed
+                assert crashes > (RESTARTS if is_lost else START_TRIES)
+                self.wanted -= 1
+            case GrantLease(call_id=call_id, worker_id=worker_id, holds_state=holds_state):
+                call = self.waiting[call_id]
+                assert holds_state == (call.session_id is not None and call.pinned_to is not None)
+                self.run(call, worker_id)
+            case RefuseCall(call_id=call_id, reason=reason):
+                self.check_refusal(self.waiting[call_id], reason, event)
+                del self.waiting[call_id]
+                self.past.append(call_id)
+            case _:
+                self.carry_out_on_processes(decision)
+
+    def carry_out_on_processes(
+        self, decision: StartWorker | StopWorker | KillWorker | EndSession
+    ) -> None:
+        match decision:
             case StartWorker(worker_id=worker_id):
                 assert worker_id not in self.names_given
                 self.names_given.add(worker_id)
@@ -306,12 +381,6 @@ class PoolMachine(RuleBasedStateMachine):
                 assert self.now - self.idle_since.pop(session_id) > TTL
                 assert self.homes.pop(session_id) == worker_id
                 self.untold[session_id] = None
-            case GrantLease(call_id=call_id, worker_id=worker_id):
-                self.run(self.waiting[call_id], worker_id)
-            case RefuseCall(call_id=call_id, reason=reason):
-                self.check_refusal(self.waiting[call_id], reason, event)
-                del self.waiting[call_id]
-                self.past.append(call_id)
             case _:
                 assert_never(decision)
 
@@ -322,7 +391,7 @@ class PoolMachine(RuleBasedStateMachine):
             if process is None or process.is_draining == is_draining:
                 continue
             assert is_draining, "a worker that drains never comes back"
-            process.is_draining = True
+            process.is_draining, process.is_due = True, False
             self.give_up_sessions(worker.worker_id)
 
     def give_up_sessions(self, worker_id: WorkerId) -> None:
@@ -376,11 +445,18 @@ class PoolMachine(RuleBasedStateMachine):
         process = self.processes[worker_id]
         if process.capacity is None or process.is_draining:
             return False
+        if process.is_tainted and call.pinned_to is None and not self.all_are_tainted:
+            return False
         here = [other for other in self.running.values() if other.worker_id == worker_id]
         is_reserved = self.strategy is CapacityStrategy.PROFILE and not call.is_manual
         if is_reserved and not all(other.is_manual for other in here):
             return False
         return len(here) < process.capacity
+
+    @property
+    def all_are_tainted(self) -> bool:
+        staying = [process for process in self.processes.values() if not process.is_draining]
+        return all(process.is_tainted for process in staying)
 
     def check_refusal(self, call: Call, reason: Refusal, event: Event) -> None:
         is_submitted = isinstance(event, CallSubmitted) and event.call_id == call.call_id
@@ -458,8 +534,8 @@ class PoolMachine(RuleBasedStateMachine):
             }
 
     def there_are_as_many_workers_as_wanted(self) -> None:
-        staying = [process for process in self.processes.values() if not process.is_draining]
-        assert len(staying) == self.wanted
+        ends = [process.is_draining or process.is_due for process in self.processes.values()]
+        assert ends.count(False) == self.wanted
 
     def nobody_waits_for_a_worker_that_has_room(self) -> None:
         assert not [

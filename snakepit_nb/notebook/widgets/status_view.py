@@ -77,13 +77,15 @@ def _load(worker: WorkerStatus) -> str:
 
 
 def _call(call: CallSnapshot) -> str:
-    return f"{call.what} {call.seconds:.1f} s {call.correlation_id}"
+    overdue = " over its time" if call.is_overdue else ""
+    return f"{call.what} {call.seconds:.1f} s{overdue} {call.correlation_id}"
 
 
 def _notes(snapshot: PoolSnapshot) -> list[str]:
     notes = [f"waits: {_call(call)}" for call in snapshot.queued]
     if snapshot.last_correlation_id is not None:
         notes.append(f"last call: {snapshot.last_correlation_id}")
+    notes += [f"tool {tool}: its circuit is {state}" for tool, state in snapshot.circuits.items()]
     notes += [f"problem: {problem}" for problem in snapshot.problems]
     return notes
 

@@ -19,6 +19,7 @@ from .refusals import lost_words
 from .supervisor import STOPPED
 
 SHOWN_LINES = 8
+_FATAL = "Fatal Python error"  # as faulthandler begins
 
 _NEXT_STEPS = {
     NoRetry.NOT_IDEMPOTENT: (
@@ -101,7 +102,7 @@ def _words(call: PendingCall, loss: Loss, why: NoRetry | None) -> str:
     again = "" if why is None else f" It was not run again: {why.value}."
     before = ", ".join(attempt.worker for attempt in call.lost)
     also = f" (as {before} before)" if before else ""
-    lines = loss.last_lines[-SHOWN_LINES:]
+    lines = _telling_lines(loss.last_lines)
     wrote = "".join(f"\n  {line}" for line in lines)
     step = _STATE_STEP if call.holds_state else _next_step(loss, why)
     return (
@@ -110,6 +111,15 @@ def _words(call: PendingCall, loss: Loss, why: NoRetry | None) -> str:
         + (f"\nWhat it wrote last:{wrote}" if lines else "")
         + (f"\n{step}" if step else "")
     )
+
+
+def _telling_lines(lines: tuple[str, ...]) -> tuple[str, ...]:
+    """Picks the last lines, or the first of Python's own report of a crash."""
+    begins = [number for number, line in enumerate(lines) if line.startswith(_FATAL)]
+    if not begins:
+        return lines[-SHOWN_LINES:]
+    report = [line for line in lines[begins[-1] :] if line.strip()]
+    return tuple(report[:SHOWN_LINES])
 
 
 def _next_step(loss: Loss, why: NoRetry | None) -> str:

@@ -38,12 +38,14 @@ class Heartbeats:
     answered_at: float
     misses: int = 0
     illness: Illness | None = None
+    _computed_at: float = 0.0  # when it was last seen to compute
     _look: ProcessLook | None = None
     _looked_at: float = 0.0
 
     def note_answer(self, now: float) -> None:
         """Notes that one has come."""
         self.answered_at, self.misses, self.illness, self._look = now, 0, None, None
+        self._computed_at = now
 
     def note_miss(self, look: ProcessLook | None, now: float) -> None:
         """Notes that one has not come; the look tells a worker that computes from one that hangs.
@@ -58,17 +60,21 @@ class Heartbeats:
     def is_hopeless(self, now: float, *, is_busy: bool, busy: float, idle: float) -> bool:
         """Tells whether the worker shall be killed, having been silent for so many seconds.
 
-        One that computes for a call is left to it, however long that takes: that call's own time
-        ends it, or its user.
+        One that computes for a call is left to it, however long that takes: the call's own time
+        ends that, or its user. So of a busy one only the time counts in which it did not.
         """
-        if self.illness is None or (is_busy and self.illness is Illness.NATIVE):
+        if self.illness is None:
             return False
-        return now - self.answered_at >= (busy if is_busy else idle)
+        if is_busy:
+            return now - max(self.answered_at, self._computed_at) >= busy
+        return now - self.answered_at >= idle
 
     def _diagnosis(self, look: ProcessLook | None, now: float) -> Illness:
         if look is None or self._look is None:
             return Illness.STUCK
         if look.is_stopped:
             return Illness.FROZEN
-        computed = look.cpu_seconds - self._look.cpu_seconds
-        return Illness.NATIVE if computed > CPU_SHARE * (now - self._looked_at) else Illness.STUCK
+        if look.cpu_seconds - self._look.cpu_seconds < CPU_SHARE * (now - self._looked_at):
+            return Illness.STUCK
+        self._computed_at = now
+        return Illness.NATIVE

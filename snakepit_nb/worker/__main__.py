@@ -48,7 +48,7 @@ def main() -> None:
     announce = parser.parse_args().announce_fd
     # Threads keep it blocked; the main thread takes interrupts once it serves.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)  # the one that crashed says enough
     observed = Observed()
     if logging.lastResort is not None:
         logging.lastResort = LastResort(observed, logging.lastResort)

@@ -28,6 +28,8 @@ BUSY_SECONDS = 2.0
 """How long another kernel's transaction is waited for; it takes milliseconds."""
 VERSION = 1
 FILE_NAME = "registry.db"
+COMPANIONS = ("-wal", "-shm")
+"""What SQLite keeps beside the file while somebody uses it."""
 
 _ASIDE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """What says that this is no registry: damaged, no database, or without our tables."""
@@ -120,6 +122,8 @@ class Registry:
         if self._connection is None:
             make_state_directory(self.state)
             with locked(self.path.with_suffix(".lock"), seconds=BUSY_SECONDS):
+                if not self.path.exists():
+                    self._remove_companions()
                 self._connection = _open(self.path)
             self._opened_file = self.path.stat()
         return self._connection
@@ -130,6 +134,11 @@ class Registry:
             opened = self._opened_file
             return opened is not None and os.path.samestat(opened, self.path.stat())
         return False
+
+    def _remove_companions(self) -> None:
+        """Removes what a deleted file has left: who still uses it must not share it with us."""
+        for suffix in COMPANIONS:
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -144,7 +153,7 @@ class Registry:
             if _is_sound(self.path):
                 return
             aside = f"{self.path}.damaged-{time.time_ns()}"
-            for suffix in ("", "-wal", "-shm"):
+            for suffix in (*COMPANIONS, ""):
                 with suppress(FileNotFoundError):
                     Path(f"{self.path}{suffix}").rename(f"{aside}{suffix}")
         log.warning("the registry %s was damaged (%s): it is now %s", self.path, error, aside)

@@ -96,6 +96,21 @@ def test_a_deleted_file_is_made_again_and_the_run_is_told_to_be_new(
     assert len(registry.runs()[run.run_id][1]) == 1
 
 
+def test_a_kernel_that_still_uses_a_deleted_file_shares_nothing_with_its_successor(
+    registry: Registry, run: RunEntry
+) -> None:
+    other = Registry(registry.state)
+    other.save(replace(run, run_id="of the other"), [W0], [])
+    registry.save(run, [W0], [])
+    registry.path.unlink()
+
+    registry.save(run, [W0], [])
+    other.close()
+    registry.save(run, [replace(W0, name="w1")], [])
+
+    assert {each: len(workers) for each, (_, workers) in registry.runs().items()} == {run.run_id: 2}
+
+
 @pytest.mark.parametrize("damage", ["no database", "overwritten", "other tables"])
 def test_a_damaged_file_is_set_aside_and_made_again(
     registry: Registry, run: RunEntry, caplog: pytest.LogCaptureFixture, damage: str

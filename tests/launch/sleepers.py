@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from snakepit_nb.launch.identity import Identity, identity_of
@@ -15,11 +15,13 @@ def sleeper(
     own_group: bool = True,
     group: int | None = None,
     environment: Mapping[str, str] | None = None,
+    holding: Sequence[int] = (),
 ) -> Iterator[Identity]:
     """Starts one that leads a group, or is in a given one, or in ours."""
     with subprocess.Popen(
         ["/bin/sleep", "600"],
         process_group=group if group is not None else 0 if own_group else None,
+        pass_fds=holding,
         env=None if environment is None else {**os.environ, **environment},
     ) as process:
         try:
@@ -28,6 +30,13 @@ def sleeper(
             yield identity
         finally:
             process.send_signal(signal.SIGKILL)
+
+
+def ended_process() -> Identity:
+    """Names one that is no more."""
+    with sleeper() as process:
+        pass
+    return process
 
 
 DAEMON = """

@@ -80,6 +80,7 @@ class SubprocessWorker:
             anyio.notify_closing(self._stdin)
             self._stdin.close()
             self._finished.set()
+            await self._guardian.record.flush()
 
     async def tell(self, data: bytes) -> None:
         """Writes to its stdin.
@@ -102,6 +103,8 @@ class SubprocessWorker:
     async def stop(self, grace: float) -> WorkerExit:
         """Asks the worker to end, kills it after `grace` seconds, and returns once it has ended."""
         if not self.guarded.ended.is_set():
+            self._guardian.record.terminate(self.guarded.worker_id)
+            await self._guardian.record.flush()
             with suppress(OSError):  # it has ended, and that is not reported yet
                 # Not only closed: a forked child of the kernel would hold it open.
                 self._stdin.shutdown(socket.SHUT_RDWR)

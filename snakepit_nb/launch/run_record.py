@@ -50,6 +50,8 @@ class RunRecord:
         self._workers: dict[str, WorkerEntry] = {}
         self._unsaved: set[str] = set()
         self._saving = threading.Lock()
+        self._problem = ""
+        self._is_told = False
         self._not_before = 0.0
         self._lock: int | None = None
 
@@ -106,6 +108,9 @@ class RunRecord:
         if self._unsaved:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._save)
+            if self._problem and not self._is_told:
+                self._is_told = True
+                self._on_problem(self._problem)
 
     def refresh(self) -> None:
         """Writes all of it again where somebody has deleted the file. Blocks for a moment."""
@@ -169,7 +174,7 @@ class RunRecord:
             f"Workers are not noted in {self._registry.path}: {problem}. They run all the same, "
             "but should this kernel be killed, the next one may not find what they leave behind."
         )
-        self._on_problem(text)
+        self._problem = text
         if self._registry.path not in _complained:
             _complained.add(self._registry.path)
             log.warning("%s", text)

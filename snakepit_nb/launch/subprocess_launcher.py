@@ -56,8 +56,7 @@ async def open_subprocess_launcher(
     Args:
         command: What the interpreter runs.
         sweeps: Whether what dead kernels have left is cleared away, now and every minute.
-        on_problem: Is told why workers are not noted in the registry, where they are not. It is
-            called from any thread.
+        on_problem: Is told, by a launch, why workers are not noted in the registry.
     """
     registry = Registry(state_directory())
     try:

@@ -30,7 +30,18 @@ CONFIGURABLE = (
     "interrupt_grace",
     "trust_results",
     "telemetry",
+    "rogue_cleanup",
 )
+
+GIVEN_AS_THEY_ARE = (
+    "workers",
+    "profile",
+    "threads",
+    "capacity_strategy",
+    "affinity",
+    "rogue_cleanup",
+)
+"""Options of `start` that are fields of the settings."""
 
 
 def pool_commands() -> dict[str, Subcommand]:
@@ -111,6 +122,13 @@ def _start_parser() -> OptionParser:
         help="what ties a session's tools to its worker",
     )
     start.add_argument("--timeout", metavar="30s", help="how long a tool's call may take")
+    start.add_argument(
+        "--no-rogue-cleanup",
+        dest="rogue_cleanup",
+        action="store_const",
+        const=False,
+        help="leave alone what killed kernels have left",
+    )
     start.add_argument("-q", "--quiet", action="store_true", help="say nothing when it is ready")
     return start
 
@@ -119,7 +137,14 @@ def _start(found: argparse.Namespace, surroundings: Surroundings) -> object:
     begun = time.monotonic()
     given = {
         option: getattr(found, option)
-        for option in ("workers", "profile", "threads", "capacity_strategy", "affinity")
+        for option in (
+            "workers",
+            "profile",
+            "threads",
+            "capacity_strategy",
+            "affinity",
+            "rogue_cleanup",
+        )
         if getattr(found, option) is not None
     }
     if found.timeout is not None:

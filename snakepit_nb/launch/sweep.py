@@ -42,6 +42,24 @@ class Orphans:
     survivors: tuple[Identity, ...] = ()
     """What a sweep could not end; the next one tries again."""
 
+    def plain(self) -> dict[str, object]:
+        """Returns it in values that JSON has."""
+        return {
+            "run_id": self.run_id,
+            "kernel_pid": None if self.run is None else self.run.kernel.pid,
+            "created": None if self.run is None else self.run.created,
+            "workers": [
+                {
+                    "name": worker.name,
+                    "state": str(worker.state),
+                    "pid": None if worker.process is None else worker.process.pid,
+                }
+                for worker in self.workers
+            ],
+            "processes": [process.pid for process in self.processes],
+            "survivors": [process.pid for process in self.survivors],
+        }
+
 
 def list_orphans(state: Path | None = None) -> tuple[Orphans, ...]:
     """Lists what dead kernels of this user have left, and changes nothing."""

@@ -14,18 +14,17 @@ from snakepit_nb.launch import clearing
 from snakepit_nb.launch.ending import wait_ended
 from snakepit_nb.launch.environment import RUN_ID_VARIABLE
 from snakepit_nb.launch.file_lock import lock, locked
-from snakepit_nb.launch.identity import Identity, is_running
+from snakepit_nb.launch.identity import is_running
 from snakepit_nb.launch.registry import Registry
-from snakepit_nb.launch.run_entries import RunEntry, WorkerEntry, WorkerState
+from snakepit_nb.launch.run_entries import RunEntry
 from snakepit_nb.launch.run_record import RunRecord
 from snakepit_nb.launch.state_directory import runs_directory
 from snakepit_nb.launch.sweep import list_orphans, sweep
 
-from .sleepers import ended_process, sleeper
+from .leaving import RESERVED, active, dead, leave
+from .sleepers import sleeper
 
 pytestmark = pytest.mark.process
-
-RESERVED = WorkerEntry(name="w9", state=WorkerState.RESERVED)
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def dead_run(tmp_path: Path) -> RunEntry:
     directory = tmp_path / "snakepit-sockets"
     directory.mkdir()
     (directory / "1.sock").touch()
-    return replace(RunEntry.of_this_process(str(directory)), kernel=ended_process())
+    return dead(str(directory))
 
 
 def test_the_workers_of_a_dead_run_are_killed_and_all_of_it_is_removed(
@@ -245,12 +244,6 @@ def test_a_registry_that_cannot_be_read_does_not_keep_processes_alive(
     assert left_of(registry, dead_run) == set()
 
 
-def leave(registry: Registry, run: RunEntry, *workers: WorkerEntry) -> None:
-    """Leaves a run behind as a kernel does that is killed."""
-    registry.save(run, workers, [])
-    os.close(lock(lock_path(registry, run), seconds=0))
-
-
 def left_of(registry: Registry, run: RunEntry) -> set[str]:
     found = {
         "row": run.run_id in registry.runs(),
@@ -258,10 +251,6 @@ def left_of(registry: Registry, run: RunEntry) -> set[str]:
         "directory": Path(run.paths[-1]).exists(),
     }
     return {what for what, is_there in found.items() if is_there}
-
-
-def active(name: str, process: Identity) -> WorkerEntry:
-    return WorkerEntry(name=name, state=WorkerState.ACTIVE, process=process)
 
 
 def lock_path(registry: Registry, run: RunEntry) -> Path:

@@ -54,6 +54,7 @@ class RunRecord:
         self._is_told = False
         self._not_before = 0.0
         self._lock: int | None = None
+        self._is_closed = False
 
     @classmethod
     def open(
@@ -120,6 +121,7 @@ class RunRecord:
     def close(self, *, is_all_ended: bool) -> None:
         """Ends the run. What has not ended is left to the next sweep. Blocks for a moment."""
         with self._saving:
+            self._is_closed = True
             self._workers.clear()
             self._unsaved.clear()
             if is_all_ended:
@@ -137,6 +139,8 @@ class RunRecord:
     def _save(self) -> None:
         with self._saving:  # whoever has waited here finds most often nothing left to write
             unsaved = self._take_unsaved()
+            if self._is_closed:
+                return
             if time.monotonic() < self._not_before:
                 self._unsaved |= unsaved
                 return

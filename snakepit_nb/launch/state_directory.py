@@ -6,18 +6,32 @@ from pathlib import Path
 from snakepit_nb.errors import WorkerStartError
 from snakepit_nb.wire.private_directory import verify_private_directory
 
+from .file_systems import is_on_network
 from .runtime_directory import SHARED_PLACE
 
 
 def state_directory() -> Path:
-    """Names the directory: below `$XDG_STATE_HOME`, else below `~/.local/state`."""
+    """Names the directory: below `$XDG_STATE_HOME`, else below `~/.local/state`.
+
+    Where that is on the network, it is one of this machine: SQLite's log needs memory in common,
+    and a lock should tell of processes that can be seen from here.
+    """
     preferred = os.environ.get("XDG_STATE_HOME", "")
     if preferred.startswith("/"):  # the specification lets a relative one count for nothing
-        return Path(preferred) / "snakepit"
-    try:
-        return Path.home() / ".local" / "state" / "snakepit"
-    except RuntimeError:  # a user without a home, as some containers have
-        return SHARED_PLACE / f"snakepit-{os.geteuid()}-state"
+        directory = Path(preferred) / "snakepit"
+    else:
+        try:
+            directory = Path.home() / ".local" / "state" / "snakepit"
+        except RuntimeError:  # a user without a home, as some containers have
+            return _local_directory()
+    return _local_directory() if is_on_network(directory) else directory
+
+
+def _local_directory() -> Path:
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):
+        return Path(runtime) / "snakepit-state"
+    return SHARED_PLACE / f"snakepit-{os.geteuid()}-state"
 
 
 def runs_directory(state: Path) -> Path:

@@ -150,7 +150,7 @@ class SubprocessLauncher:
     def _tend(self, sweeps: bool) -> None:  # noqa: FBT001 (run_sync passes no names)
         try:
             if sweeps:
-                tell_swept(sweep(self._registry.state))
+                tell_swept(sweep(self._registry.state, problem_level=logging.INFO))
             if self._guardian is not None:
                 self._guardian.record.refresh()
         except Exception:  # raised on, it would end the pool with all that runs there

@@ -62,13 +62,21 @@ class Orphans:
 
 
 def list_orphans(state: Path | None = None) -> tuple[Orphans, ...]:
-    """Lists what dead kernels of this user have left, and changes nothing."""
-    return tuple(_each_run(state or state_directory(), _look))
+    """Lists what dead kernels of this user have left, and changes nothing.
+
+    Where the registry cannot be read, that is logged, and only what carries a mark is found.
+    """
+    return tuple(_each_run(state or state_directory(), _look, logging.WARNING))
 
 
-def sweep(state: Path | None = None) -> tuple[Orphans, ...]:
-    """Clears away what dead kernels of this user have left, and tells what that was. Blocks."""
-    return tuple(_each_run(state or state_directory(), _clear))
+def sweep(
+    state: Path | None = None, *, problem_level: int = logging.WARNING
+) -> tuple[Orphans, ...]:
+    """Clears away what dead kernels of this user have left, and tells what that was. Blocks.
+
+    Why it could not do so, is logged at the given level.
+    """
+    return tuple(_each_run(state or state_directory(), _clear, problem_level))
 
 
 def tell_swept(swept: Iterable[Orphans]) -> None:
@@ -91,6 +99,7 @@ class _DeadRun:
     run_id: str
     run: RunEntry | None
     workers: tuple[WorkerEntry, ...]
+    problem_level: int
 
     def seen(self) -> Orphans:
         return Orphans(
@@ -121,27 +130,34 @@ def _clear(dead: _DeadRun) -> Orphans:
         remove_paths(() if dead.run is None else dead.run.paths)
         try:
             dead.registry.forget(dead.run_id)
-        except RegistryProblem as problem:
-            log.info("the rows of run %s are not removed yet: %s", dead.run_id, problem)
-        else:
             _lock_path(dead.registry.state, dead.run_id).unlink(missing_ok=True)
+        except (RegistryProblem, OSError) as problem:
+            log.log(dead.problem_level, "run %s stays noted: %s", dead.run_id, problem)
     return replace(found, survivors=tuple(survivors))
 
 
-def _each_run(state: Path, work: Work) -> Iterator[Orphans]:
+def _each_run(state: Path, work: Work, problem_level: int) -> Iterator[Orphans]:
     """Does the work for each dead run, one after the other, and holds its lock meanwhile."""
-    if not state.is_dir():  # looking shall leave nothing behind
+    if not os.path.isdir(state):  # looking shall leave nothing behind  # noqa: PTH112 (raises never)
         return
     with closing(Registry(state)) as registry:
-        known = _known_runs(registry)
+        known = _known_runs(registry, problem_level)
         for run_id, (run, workers) in known.items():
             with _held_if_dead(state, run_id, run) as is_ours:
                 if is_ours:
-                    yield work(_DeadRun(registry=registry, run_id=run_id, run=run, workers=workers))
+                    yield work(
+                        _DeadRun(
+                            registry=registry,
+                            run_id=run_id,
+                            run=run,
+                            workers=workers,
+                            problem_level=problem_level,
+                        )
+                    )
 
 
 def _known_runs(
-    registry: Registry,
+    registry: Registry, problem_level: int
 ) -> dict[str, tuple[RunEntry | None, tuple[WorkerEntry, ...]]]:
     """Lists the runs of this host that the registry knows, and those that only have a lock left."""
     known: dict[str, tuple[RunEntry | None, tuple[WorkerEntry, ...]]] = {}
@@ -149,7 +165,7 @@ def _known_runs(
     try:
         known.update(registry.runs())
     except RegistryProblem as problem:
-        log.info("the registry is not read: %s", problem)
+        log.log(problem_level, "%s is not read: %s", registry.path, problem)
     for run_id in locks:
         known.setdefault(run_id, (None, ()))
     # What runs on another machine cannot be seen from here; and what this one descends from lives.
@@ -170,17 +186,22 @@ def _held_if_dead(state: Path, run_id: str, run: RunEntry | None) -> Iterator[bo
         yield descriptor is not None
     finally:
         if descriptor is not None:
-            _other_lock_path(state, run_id).unlink(missing_ok=True)
+            with suppress(OSError):
+                _other_lock_path(state, run_id).unlink()
             os.close(descriptor)
 
 
 def _lock_if_dead(state: Path, run_id: str, run: RunEntry | None) -> int | None:
     path = _lock_path(state, run_id)
-    with suppress(FileNotFoundError, BlockingIOError):
+    try:
         return lock_existing(path)  # free: its kernel has ended, or has become another program
+    except (FileNotFoundError, BlockingIOError):
+        pass
+    except OSError:  # a file system without locks: that none is held says nothing there
+        return None
     if run is None or _may_live(run, has_lock=path.exists()):
         return None
-    with suppress(BlockingIOError):  # a fork of the dead kernel holds the first
+    with suppress(OSError):  # a fork of the dead kernel holds the first
         return lock(_other_lock_path(state, run_id), seconds=0)
     return None
 

@@ -4,7 +4,21 @@ import os
 from pathlib import Path
 
 NETWORKED = frozenset(
-    ("9p", "afs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "nfs", "nfs4", "smb3", "smbfs")
+    [
+        "9p",
+        "afs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "gpfs",
+        "lustre",
+        "nfs",
+        "nfs4",
+        "smb3",
+        "smbfs",
+        "vboxsf",
+        "virtiofs",
+    ]
 )
 """`fuse.sshfs` and its like are too: any that begins with `fuse.`."""
 

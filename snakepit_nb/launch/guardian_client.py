@@ -184,7 +184,11 @@ class GuardianClient:
         return not survivors
 
     def _end_orphans(self) -> set[Identity]:
-        """Ends what a guardian that did not come to its own end had in its care. Blocks."""
+        """Ends what a guardian that did not come to its own end had in its care. Blocks.
+
+        On Linux the system has killed the workers with it, but not what they had started. On macOS
+        it has killed nobody: this does, by psutil's identities and by the mark in the environment.
+        """
         return clear_processes(self.record.run_id, self.record.processes)
 
     async def _start_guardian(self) -> Process:

@@ -56,17 +56,15 @@ def boot_id() -> str:
 
 
 def own_identity() -> Identity:
-    """Tells who this process is."""
-    identity = identity_of(os.getpid())
-    if identity is None:
-        raise RuntimeError("The system does not tell of this process.")
-    return identity
+    """Tells who this process is, as far as the system tells it."""
+    unknown = Identity(pid=os.getpid(), start_ticks=0, boot_id=boot_id())
+    return identity_of(os.getpid()) or unknown
 
 
 def _identity_by_psutil(pid: int) -> Identity | None:
     import psutil  # noqa: PLC0415 (of no use where there is /proc)
 
-    with suppress(psutil.Error):
+    with suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         if process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
             return Identity(pid=pid, start_ticks=int(process.create_time() * 1e6), boot_id="")

@@ -106,7 +106,8 @@ class RunRecord:
 
     async def flush(self) -> None:
         """Returns when all that was noted so far is on the disk; not cancellable."""
-        if self._unsaved:
+        # What another flush has taken is on its way, but perhaps not there yet.
+        if self._unsaved or self._saving.locked():
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(self._save)
             if self._problem and not self._is_told:
@@ -168,10 +169,9 @@ class RunRecord:
     def _forget(self) -> None:
         try:
             self._registry.forget(self.run_id)
-        except RegistryProblem as problem:
-            self._complain(problem)
-        else:
             self._lock_path.unlink(missing_ok=True)
+        except (RegistryProblem, OSError) as problem:
+            self._complain(problem)
 
     def _complain(self, problem: Exception) -> None:
         text = (

@@ -173,9 +173,15 @@ def _known_runs(
         run_id: (run, workers)
         for run_id, (run, workers) in known.items()
         if _RUN_ID.fullmatch(run_id)
-        and (run is None or run.host == socket.gethostname())
+        and (run is None or _is_of_here(run))
         and run_id != os.environ.get(RUN_ID_VARIABLE)
     }
+
+
+def _is_of_here(run: RunEntry) -> bool:
+    """Tells whether it ran on this machine, whatever name that has got since in another network."""
+    here = boot_id()
+    return run.host == socket.gethostname() or (here != "" and run.kernel.boot_id == here)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import anyio
@@ -19,6 +20,7 @@ from snakepit_nb.launch.guardian_client import GuardianClient
 from snakepit_nb.launch.identity import Identity, identity_of, is_running
 from snakepit_nb.launch.registry import Registry
 from snakepit_nb.launch.run_entries import RunEntry, WorkerEntry, WorkerState
+from snakepit_nb.launch.run_record import RunRecord
 from snakepit_nb.launch.state_directory import runs_directory, state_directory
 from snakepit_nb.launch.subprocess_launcher import SubprocessLauncher, open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
@@ -64,6 +66,40 @@ async def test_a_worker_is_noted_before_it_is_started_and_until_it_was_seen_to_h
 
     assert before == WorkerEntry(name="w0", state=WorkerState.RESERVED)
     assert after.state is WorkerState.ACTIVE
+
+
+async def test_a_note_is_on_the_disk_when_its_flush_returns_though_another_flush_writes_it(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, may_write = Event(), Event()
+    save = registry.save
+
+    def held(*arguments: Any) -> bool:  # noqa: ANN401
+        writing.set()
+        may_write.wait()
+        return save(*arguments)
+
+    monkeypatch.setattr(registry, "save", held)
+    record = RunRecord.open(registry, tmp_path / "snakepit-1", print)
+    record.reserve("w0")
+    record.reserve("w1")
+    noted: list[int] = []
+
+    async def flush() -> None:
+        await record.flush()
+        noted.append(len(only_run(registry)[1]))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(flush)
+        await anyio.to_thread.run_sync(writing.wait)
+        tasks.start_soon(flush)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        assert noted == []
+        may_write.set()
+
+    assert noted == [2, 2]
+    record.close(is_all_ended=True)
 
 
 async def test_a_run_says_who_its_kernel_and_its_guardian_are_and_ends_without_a_trace(

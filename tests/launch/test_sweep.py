@@ -152,11 +152,23 @@ def test_a_kernel_of_another_pid_namespace_lives_as_long_as_its_lock_is_held(
 
 
 def test_the_runs_of_another_machine_are_left_alone(registry: Registry, dead_run: RunEntry) -> None:
-    elsewhere = replace(dead_run, host="another-machine")
+    elsewhere = replace(
+        dead_run,
+        host="another-machine",
+        kernel=replace(dead_run.kernel, boot_id="its own boot"),
+    )
     leave(registry, elsewhere, RESERVED)
 
     assert list_orphans(registry.state) == sweep(registry.state) == ()
     assert left_of(registry, elsewhere) == {"row", "lock", "directory"}
+
+
+def test_a_machine_that_has_got_another_name_still_knows_its_runs(
+    registry: Registry, dead_run: RunEntry
+) -> None:
+    leave(registry, replace(dead_run, host="its-former-name"), RESERVED)
+
+    assert len(sweep(registry.state)) == 1
 
 
 def test_the_processes_of_an_earlier_boot_are_not_looked_for(

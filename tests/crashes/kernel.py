@@ -29,10 +29,12 @@ def main(state: str, kind: str) -> None:
     bring_about(kind, worker)
     (guardian,) = psutil.Process().children()
     told = {
-        "healthy": [os.getpid(), guardian.pid, *([other, worker] if other else [])],
-        "all": [os.getpid(), guardian.pid, worker, *([other] if other else [])],
+        "kernel": os.getpid(),
+        "guardian": guardian.pid,
+        "worker": worker,
+        "other": other,
+        "more": [child.pid for child in guardian.children()],
     }
-    told["all"] += [child.pid for child in guardian.children() if child.pid not in told["all"]]
     sys.stdout.write(json.dumps(told) + "\n")
     sys.stdout.flush()
     while True:

@@ -54,10 +54,14 @@ class Kernel:
         line = self.process.stdout.readline()
         assert line, f"the kernel that should be {self.what} did not start"
         told = json.loads(line)
-        self.guardian = told["all"][1]
-        self.everything = {found for pid in told["all"] if (found := identity_of(pid))}
-        self.healthy = {each for each in self.everything if each.pid in told["healthy"]}
-        assert len(self.everything) == len(told["all"])
+        self.guardian = told["guardian"]
+        kernel_and_guardian = identities(told["kernel"], told["guardian"])
+        workers = identities(told["worker"], *filter(None, [told["other"]]))
+        # A worker that does not answer may be given up by its own pool.
+        self.healthy = kernel_and_guardian | (workers if told["other"] else set())
+        # Among these may be a fork that was there for a moment only, to make the daemon.
+        more = {found for pid in told["more"] if (found := identity_of(pid))}
+        self.everything = kernel_and_guardian | workers | more
 
     def kill(self, *, with_guardian: bool) -> None:
         if with_guardian:
@@ -144,6 +148,12 @@ def check_nothing_is_noted() -> None:
     registry.close()
     assert list(runs_directory(state).iterdir()) == []
     assert list(Path(os.environ["XDG_RUNTIME_DIR"], "snakepit").iterdir()) == []
+
+
+def identities(*pids: int) -> set[Identity]:
+    found = {identity for pid in pids if (identity := identity_of(pid))}
+    assert len(found) == len(pids)
+    return found
 
 
 @contextmanager

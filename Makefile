@@ -28,7 +28,7 @@ demo: $(DEMO) ## runs the quickstart notebook in a real kernel and prints what i
 
 test: check ## runs all that the continuous integration runs: check, tests, notebooks
 	$(BIN)/pytest
-	SNAKEPIT_NONINTERACTIVE=1 $(BIN)/pytest $(NBVAL) notebooks/*.ipynb
+	XDG_STATE_HOME=$(CURDIR)/.venv/state SNAKEPIT_NONINTERACTIVE=1 $(BIN)/pytest $(NBVAL) notebooks/*.ipynb
 
 check: $(DEV) ## lints, type-checks and looks for imports that cross a wall
 	$(BIN)/ruff check
@@ -49,6 +49,7 @@ bench: $(BENCH) ## runs the benchmarks
 chaos: $(DEV) ## runs the long form of the tests that try everything; over an hour
 	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling
 	$(BIN)/pytest tests/pool
+	SNAKEPIT_CRASH_CYCLES=100 SNAKEPIT_STORM_KILLS=1000 $(BIN)/pytest -s tests/crashes
 
 clean: ## removes what was built and cached, but not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -116,6 +116,8 @@ class PoolSettings:
     message_bytes: int = 64 * MIB
     telemetry: bool = True
     """Whether calls leave spans, and the workers' log records come home."""
+    rogue_cleanup: bool = True
+    """Whether what killed kernels of this user have left is ended, at the start and later on."""
 
     def __post_init__(self) -> None:
         for option in fields(self):

@@ -1,4 +1,4 @@
-"""What every test is held to: it leaves no process behind."""
+"""What every test is held to: it leaves no process behind, and nothing in the user's home."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,13 @@ import psutil
 import pytest
 
 SECONDS_TO_END = 5
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_is_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -14,6 +14,7 @@ HEAVY = {
     "asyncio",
     "cloudpickle",
     "opentelemetry",
+    "sqlite3",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from snakepit_nb.errors import PoolNotFoundError, UsageError, nearest
+from snakepit_nb.launch.sweep import Orphans, list_orphans, sweep
 from snakepit_nb.observations import LogEntry, Trace
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
@@ -209,6 +210,11 @@ def log_to(path: str | None) -> None:
         UsageError: the file cannot be opened.
     """
     log_ring.logs.write_to(None if path is None else JsonLines(path))
+
+
+def orphans(*, kill: bool = False) -> tuple[Orphans, ...]:
+    """Lists what killed kernels of this user have left; with `kill` it is ended and removed."""
+    return sweep() if kill else list_orphans()
 
 
 def _check_may_have_logs(wanted: str) -> None:

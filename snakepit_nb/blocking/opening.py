@@ -23,9 +23,12 @@ async def open_process_pool(settings: PoolSettings) -> AsyncIterator[Pool]:
             message_bytes=settings.message_bytes,
         )
 
+    def note(problem: str) -> None:
+        pool.note_problem(problem)  # it is open by then: a problem comes of a launch
+
     receive(settings.environment)
     async with (
-        open_subprocess_launcher() as launcher,
+        open_subprocess_launcher(sweeps=settings.rogue_cleanup, on_problem=note) as launcher,
         open_pool(settings, launcher, connect) as pool,
     ):
         yield pool

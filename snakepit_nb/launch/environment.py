@@ -11,6 +11,9 @@ QUIET_GRPC: Mapping[str, str] = {"GRPC_VERBOSITY": "NONE"}
 WORKER_ID_VARIABLE = "SNAKEPIT_WORKER_ID"
 """By this the guardian knows whose a process is that has left its worker's process group."""
 
+RUN_ID_VARIABLE = "SNAKEPIT_RUN_ID"
+"""By this what a dead run has left is found, wherever it has gone. It is no secret."""
+
 _THREAD_LIMITS = (
     "BLIS_NUM_THREADS",
     "MKL_NUM_THREADS",

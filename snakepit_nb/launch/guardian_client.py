@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from anyio.abc import Process, TaskStatus
 
 from snakepit_nb.identifiers import WorkerId
 
+from .clearing import clear_processes
 from .descriptors import receive, send_all
+from .identity import Identity, boot_id, identity_of
 from .launcher import WorkerExit
-from .runtime_directory import remove_runtime_directory
+from .run_record import RunRecord
 from .start_problem import StartProblem
 
 ANSWER_SECONDS = 5.0
@@ -37,7 +40,6 @@ class GuardedProcess:
     def __init__(self, worker_id: WorkerId) -> None:
         self.worker_id = worker_id
         self.pid = 0
-        self.start_ticks = 0
         self.refusal: tuple[str, str] | None = None
         """The step that failed, and the system's words for it."""
         self.exit: WorkerExit | None = None
@@ -54,8 +56,9 @@ class GuardedProcess:
 class GuardianClient:
     """One guardian process. `run` is its life; the rest may be called while that runs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, record: RunRecord) -> None:
         self.directory = directory
+        self.record = record
         self._processes: dict[str, GuardedProcess] = {}
         self._sending = anyio.Lock()
         self._socket, self._their_socket = socket.socketpair()
@@ -74,10 +77,12 @@ class GuardianClient:
             OSError: it cannot be started.
         """
         with anyio.CancelScope(shield=True):
+            is_all_ended = True
             try:
-                await self._live(task_status)
+                is_all_ended = await self._live(task_status)
             finally:
-                await anyio.to_thread.run_sync(remove_runtime_directory, self.directory)
+                close = partial(self.record.close, is_all_ended=is_all_ended)
+                await anyio.to_thread.run_sync(close)
 
     async def spawn(
         self,
@@ -99,6 +104,8 @@ class GuardianClient:
             process.end(CANNOT_RUN)
             raise StartProblem("a worker of that name runs already", "Give it another name.")
         self._processes[process.worker_id] = process
+        self.record.reserve(process.worker_id)
+        await self.record.flush()
         order = {
             "order": "spawn",
             "worker": process.worker_id,
@@ -112,10 +119,12 @@ class GuardianClient:
             raise _problem(*process.refusal, program=argv[0], cwd=cwd)
         if process.exit is ENDED_WITH_GUARDIAN:
             raise StartProblem("the guardian of its pool has ended", "Start the pool again.")
+        await self.record.flush()
 
     async def kill(self, process: GuardedProcess) -> None:
         """Kills a process and all that it started; the report of its end tells when it is gone."""
         if not process.ended.is_set():
+            self.record.terminate(process.worker_id)
             order = {"order": "kill", "worker": process.worker_id, "signal": signal.SIGKILL}
             await self._order(order)
 
@@ -153,20 +162,34 @@ class GuardianClient:
             with suppress(ProcessLookupError):
                 self._guardian.kill()
 
-    async def _live(self, task_status: TaskStatus[None]) -> None:
+    async def _live(self, task_status: TaskStatus[None]) -> bool:
+        """Tells whether, at the end of it, all of the guardian's processes have ended."""
         with self._socket:
             with self._their_socket:
                 process = self._guardian = await self._start_guardian()
+            self.record.guarded_by(identity_of(process.pid))
             self._socket.settimeout(0)
             task_status.started()
             await self._follow_reports()
         self.ended.set()
+        with anyio.move_on_after(ENDING_SECONDS):
+            await process.wait()
+        survivors: set[Identity] = set()
+        if process.returncode != 0 or self._processes:
+            survivors = await anyio.to_thread.run_sync(self._end_orphans)
         for guarded in self._processes.values():
             guarded.end(ENDED_WITH_GUARDIAN)
         self._processes.clear()
-        with anyio.move_on_after(ENDING_SECONDS):
-            await process.wait()
         await process.aclose()  # kills it if it is still there
+        return not survivors
+
+    def _end_orphans(self) -> set[Identity]:
+        """Ends what a guardian that did not come to its own end had in its care. Blocks.
+
+        On Linux the system has killed the workers with it, but not what they had started. On macOS
+        it has killed nobody: this does, by psutil's identities and by the mark in the environment.
+        """
+        return clear_processes(self.record.run_id, self.record.processes)
 
     async def _start_guardian(self) -> Process:
         inherited = self._their_socket.fileno()
@@ -190,10 +213,12 @@ class GuardianClient:
     def _take(self, report: dict[str, Any]) -> None:
         process = self._processes[report["worker"]]
         if report["report"] == "spawned":
-            process.pid, process.start_ticks = report["pid"], report["start_ticks"]
+            process.pid = report["pid"]
+            self.record.activate(process.worker_id, _identity(process.pid, report["start_ticks"]))
             process.answered.set()
             return
         del self._processes[process.worker_id]
+        self.record.remove(process.worker_id)
         if report["report"] == "spawn_failed":
             process.refusal = report["step"], report["error"]
             process.end(CANNOT_RUN)
@@ -205,6 +230,13 @@ class GuardianClient:
                     peak_memory=report["peak_memory"],
                 )
             )
+
+
+def _identity(pid: int, start_ticks: int) -> Identity | None:
+    """Names a process by what its parent has read, which nobody can have taken the number of."""
+    if start_ticks:
+        return Identity(pid=pid, start_ticks=start_ticks, boot_id=boot_id())
+    return identity_of(pid)
 
 
 def _problem(step: str, error: str, *, program: str, cwd: str) -> StartProblem:

@@ -1,13 +1,16 @@
 """Starts workers as child processes of a guardian on this machine."""
 
+import logging
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from snakepit_nb.errors import WorkerError, WorkerStartError
@@ -15,37 +18,75 @@ from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.wire.handshake import Introduction
 
 from .ends import Ends, open_ends
-from .environment import FORCED, QUIET_GRPC, WORKER_ID_VARIABLE, thread_limits, worker_environment
+from .environment import (
+    FORCED,
+    QUIET_GRPC,
+    RUN_ID_VARIABLE,
+    WORKER_ID_VARIABLE,
+    thread_limits,
+    worker_environment,
+)
 from .first_contact import make_contact
 from .guardian_client import GuardianClient
 from .launcher import LaunchSpec
+from .registry import Registry
+from .run_record import RunRecord
 from .runtime_directory import black_box_path, create_runtime_directory, socket_path
 from .start_problem import StartProblem, start_error
+from .state_directory import state_directory
 from .subprocess_worker import SubprocessWorker
+from .sweep import sweep, tell_swept
 
+log = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 60.0
 ANNOUNCE_DESCRIPTOR = 3
 """The guardian puts it there, right after stdin, stdout and stderr."""
 
 
 @asynccontextmanager
 async def open_subprocess_launcher(
-    *, command: Sequence[str] = ("-m", "snakepit_nb.worker")
+    *,
+    command: Sequence[str] = ("-m", "snakepit_nb.worker"),
+    sweeps: bool = True,
+    on_problem: Callable[[str], object] = lambda _: None,
 ) -> AsyncIterator["SubprocessLauncher"]:
-    """Opens a launcher that leaves no process behind. `command` is what the interpreter runs."""
-    async with anyio.create_task_group() as tasks:
-        launcher = SubprocessLauncher(tasks, command)
-        try:
-            yield launcher
-        finally:
-            await launcher.aclose()
+    """Opens a launcher that leaves no process behind.
+
+    Args:
+        command: What the interpreter runs.
+        sweeps: Whether what dead kernels have left is cleared away, now and every minute.
+        on_problem: Is told, by a launch, why workers are not noted in the registry.
+    """
+    registry = Registry(state_directory())
+    try:
+        async with anyio.create_task_group() as tasks:
+            launcher = SubprocessLauncher(tasks, command, registry, on_problem)
+            tasks.start_soon(partial(launcher.tend, sweeps=sweeps))
+            try:
+                yield launcher
+            finally:
+                await launcher.aclose()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(registry.close)
 
 
 class SubprocessLauncher:
     """The launcher for this machine. Its guardian is started by the first launch."""
 
-    def __init__(self, tasks: TaskGroup, command: Sequence[str]) -> None:
+    def __init__(
+        self,
+        tasks: TaskGroup,
+        command: Sequence[str],
+        registry: Registry,
+        on_problem: Callable[[str], object],
+    ) -> None:
         self._tasks = tasks
         self._command = tuple(command)
+        self._registry = registry
+        self._on_problem = on_problem
+        self._tending = anyio.CancelScope()
         self._guardian: GuardianClient | None = None
         self._opening = anyio.Lock()
         self._is_closed = False
@@ -93,10 +134,27 @@ class SubprocessLauncher:
     async def aclose(self) -> None:
         """Kills what still runs, and ends the guardian."""
         self._is_closed = True
+        self._tending.cancel()
         with anyio.CancelScope(shield=True):
             async with self._opening:
                 if self._guardian is not None:
                     await self._guardian.aclose()
+
+    async def tend(self, *, sweeps: bool) -> None:
+        """Sees to it every minute that what it has started is noted, and `sweeps` after others."""
+        with self._tending:
+            while True:
+                await anyio.to_thread.run_sync(self._tend, sweeps, abandon_on_cancel=True)
+                await anyio.sleep(SWEEP_SECONDS)
+
+    def _tend(self, sweeps: bool) -> None:  # noqa: FBT001 (run_sync passes no names)
+        try:
+            if sweeps:
+                tell_swept(sweep(self._registry.state, problem_level=logging.INFO))
+            if self._guardian is not None:
+                self._guardian.record.refresh()
+        except Exception:  # raised on, it would end the pool with all that runs there
+            log.exception("what dead kernels have left is not cleared away")
 
     async def _open_guardian(self) -> GuardianClient:
         async with self._opening:
@@ -109,8 +167,7 @@ class SubprocessLauncher:
 
     async def _start_guardian(self) -> GuardianClient:
         preferred = os.environ.get("XDG_RUNTIME_DIR", "")
-        directory = await anyio.to_thread.run_sync(create_runtime_directory, preferred)
-        guardian = GuardianClient(directory)
+        guardian = await anyio.to_thread.run_sync(self._prepare_guardian, preferred)
         try:
             with anyio.CancelScope(shield=True):
                 await self._tasks.start(guardian.run)
@@ -121,6 +178,11 @@ class SubprocessLauncher:
             ) from error
         return guardian
 
+    def _prepare_guardian(self, preferred: str) -> GuardianClient:
+        directory = create_runtime_directory(preferred)
+        record = RunRecord.open(self._registry, directory, self._on_problem)
+        return GuardianClient(directory, record)
+
     async def _spawn(
         self, spec: LaunchSpec, worker: SubprocessWorker, guardian: GuardianClient, ends: Ends
     ) -> None:
@@ -129,7 +191,11 @@ class SubprocessLauncher:
             inherited=os.environ,
             limits={**thread_limits(spec.threads), **QUIET_GRPC},
             user=dict(spec.environment),
-            forced={**FORCED, WORKER_ID_VARIABLE: spec.worker_id},
+            forced={
+                **FORCED,
+                WORKER_ID_VARIABLE: spec.worker_id,
+                RUN_ID_VARIABLE: guardian.record.run_id,
+            },
         )
         try:
             await guardian.spawn(

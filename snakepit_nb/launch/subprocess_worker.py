@@ -95,6 +95,7 @@ class SubprocessWorker:
             self._stdin.close()
             self._record = await anyio.to_thread.run_sync(_take_record, self.introduction)
             self._finished.set()
+            await self._guardian.record.flush()
 
     async def tell(self, data: bytes) -> None:
         """Writes to its stdin.
@@ -117,6 +118,8 @@ class SubprocessWorker:
     async def stop(self, grace: float) -> WorkerExit:
         """Asks the worker to end, kills it after `grace` seconds, and returns once it has ended."""
         if not self.guarded.ended.is_set():
+            self._guardian.record.terminate(self.guarded.worker_id)
+            await self._guardian.record.flush()
             with suppress(OSError):  # it has ended, and that is not reported yet
                 # Not only closed: a forked child of the kernel would hold it open.
                 self._stdin.shutdown(socket.SHUT_RDWR)

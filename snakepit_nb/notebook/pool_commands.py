@@ -36,8 +36,8 @@ CONFIGURABLE = (
     "interrupt_grace",
     "trust_results",
     "telemetry",
+    "rogue_cleanup",
 )
-
 
 GIVEN_AS_THEY_ARE = (
     "workers",
@@ -46,7 +46,9 @@ GIVEN_AS_THEY_ARE = (
     "capacity_strategy",
     "affinity",
     "max_calls",
+    "rogue_cleanup",
 )
+"""Options of `start` that are fields of the settings."""
 
 
 def pool_commands() -> dict[str, Subcommand]:
@@ -134,6 +136,13 @@ def _start_parser() -> OptionParser:
     )
     start.add_argument("--ttl", metavar="1h", help="replace a worker that has served so long")
     start.add_argument("--timeout", metavar="30s", help="how long a tool's call may take")
+    start.add_argument(
+        "--no-rogue-cleanup",
+        dest="rogue_cleanup",
+        action="store_const",
+        const=False,
+        help="leave alone what killed kernels have left",
+    )
     start.add_argument("-q", "--quiet", action="store_true", help="say nothing when it is ready")
     return start
 

@@ -295,6 +295,10 @@ class Pool:
             return worker.tools
         return ()
 
+    def note_problem(self, problem: str) -> None:
+        """Lets the pool's snapshots tell of a problem that kept no worker from starting."""
+        self._dispatch.problems.append(problem)
+
     def snapshot(self) -> PoolSnapshot:
         """Returns what an observer may see now."""
         dispatch = self._dispatch

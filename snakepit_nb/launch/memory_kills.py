@@ -13,7 +13,8 @@ _KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 class MemoryKills:
     """How often the system has killed in this process's control group (Linux; else never).
 
-    Workers belong to the group of the process that started them.
+    Workers belong to the group of the process that started them. One kill is told once, whichever
+    worker it was, so of several at the same moment the others look like any SIGKILL.
     """
 
     def __init__(self, *, cgroups: Path = CGROUPS, mount: Path = MOUNT) -> None:

@@ -29,6 +29,7 @@ from .environment import (
 from .first_contact import make_contact
 from .guardian_client import GuardianClient
 from .launcher import LaunchSpec
+from .memory_kills import MemoryKills
 from .registry import Registry
 from .run_record import RunRecord
 from .runtime_directory import black_box_path, create_runtime_directory, socket_path
@@ -86,6 +87,7 @@ class SubprocessLauncher:
         self._command = tuple(command)
         self._registry = registry
         self._on_problem = on_problem
+        self._memory_kills = MemoryKills()
         self._tending = anyio.CancelScope()
         self._guardian: GuardianClient | None = None
         self._opening = anyio.Lock()
@@ -115,7 +117,8 @@ class SubprocessLauncher:
         except OSError as error:
             problem = StartProblem(f"no pipe can be made: {error.strerror}", "Raise `ulimit -n`.")
             raise start_error(spec, problem, ()) from error
-        worker = SubprocessWorker(self._introduction(spec, guardian.directory), guardian, ends)
+        introduction = self._introduction(spec, guardian.directory)
+        worker = SubprocessWorker(introduction, guardian, ends, self._memory_kills)
         # It is attended before it is started: later, the task group might have ended.
         self._tasks.start_soon(worker.attend)
         try:

@@ -1,8 +1,10 @@
 """A worker that is a process on this machine, with what the kernel holds of it."""
 
 import os
+import signal
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from .descriptors import receive, send_all
 from .ends import Ends
 from .guardian_client import GuardedProcess, GuardianClient
 from .launcher import WorkerExit
+from .memory_kills import MemoryKills
 from .output_tail import OutputTail
 from .process_look import look_at
 
@@ -30,7 +33,13 @@ LAST_WORDS_SECONDS = 0.5
 class SubprocessWorker:
     """One process under the guardian. `attend` is its life; the rest is called while that runs."""
 
-    def __init__(self, introduction: Introduction, guardian: GuardianClient, ends: Ends) -> None:
+    def __init__(
+        self,
+        introduction: Introduction,
+        guardian: GuardianClient,
+        ends: Ends,
+        memory_kills: MemoryKills,
+    ) -> None:
         self.introduction = introduction
         self.guarded = GuardedProcess(introduction.worker_id)
         self._guardian = guardian
@@ -38,6 +47,7 @@ class SubprocessWorker:
         self._output = ends.output
         self._tail = OutputTail(partial(keep_stray_line, introduction.pool, introduction.worker_id))
         self._announcement: Announcement | None = None
+        self._memory_kills = memory_kills
         self._record: bytes | None = None
         self._output_ended = anyio.Event()
         self._finished = anyio.Event()
@@ -93,7 +103,7 @@ class SubprocessWorker:
             os.close(self._output)
             anyio.notify_closing(self._stdin)
             self._stdin.close()
-            self._record = await anyio.to_thread.run_sync(_take_record, self.introduction)
+            await anyio.to_thread.run_sync(self._look_back)
             self._finished.set()
             await self._guardian.record.flush()
 
@@ -140,6 +150,14 @@ class SubprocessWorker:
             f"Worker {self.introduction.worker_id} (process {self.pid}) was killed, but has not "
             f"ended after {KILL_SECONDS:g} s: it hangs in the system. Look at it with `ps`."
         )
+
+    def _look_back(self) -> None:
+        """Reads what there is to know of a process that has ended."""
+        self._record = _take_record(self.introduction)
+        ended = self.guarded.exit
+        if ended is not None and ended.signal == signal.SIGKILL:
+            guess = self._memory_kills.has_risen()
+            self.guarded.exit = replace(ended, is_probably_out_of_memory=guess)
 
     async def _take_output(self) -> None:
         while data := await receive(self._output):

@@ -56,7 +56,8 @@ def _tools(found: argparse.Namespace, _: Surroundings) -> object:
         print("The workers offer no tools: start them with --adapter.")
     for spec in specs.values():
         first_line = spec.description.partition("\n")[0]
-        print(f"{_signature(spec)}  {first_line}".rstrip())
+        twice = "  (may run twice)" if spec.is_idempotent else ""
+        print(f"{_signature(spec)}  {first_line}{twice}".rstrip())
     return None
 
 

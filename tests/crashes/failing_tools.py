@@ -86,3 +86,10 @@ class FailingTools(Adapter):
     @tool
     def stop_itself(self) -> None:
         os.kill(os.getpid(), signal.SIGSTOP)
+
+    @tool
+    def take_memory(self) -> None:
+        """Takes memory until the system ends it."""
+        taken = []
+        while True:
+            taken.append(b"x" * 2**20)

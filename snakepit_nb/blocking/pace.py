@@ -10,7 +10,7 @@ IDEAL_SECONDS = 0.02
 SHORTEST_SECONDS = 0.00005
 SHARES = 2
 """Into how many calls for each running one the rest of a map is cut where that is worth it."""
-GROWTH = 4
+GROWTH = 8
 """How many chunks a call may take along for each that has ended: a slow one holds up the others."""
 MOST_CHUNKS = 40
 """In one call, whose messages must not get too large."""

@@ -43,16 +43,15 @@ def test_quick_chunks_travel_together(
 def test_few_that_were_quick_do_not_speak_for_many() -> None:
     pace = known(0.0001, chunks=1)
     assert pace.chunks(waiting=1000, capacity=2) == GROWTH
-    assert not pace.is_known
+    pace.note(0.0001, 1)
+    assert pace.chunks(waiting=1000, capacity=2) == 2 * GROWTH
 
-    pace.note(0.0004, GROWTH)
-    assert pace.chunks(waiting=1000, capacity=2) == GROWTH * (1 + GROWTH)
-
-    pace.note(0.0020, 20)
-    assert pace.is_known
+    pace.note(0.0018, 18)
+    assert pace.chunks(waiting=1000, capacity=2) == MOST_CHUNKS
 
 
-def test_a_slow_chunk_is_known_at_once() -> None:
+def test_a_pace_is_known_once_as_much_has_ended_as_is_worth_a_call() -> None:
+    assert [known(0.0001, chunks).is_known for chunks in (1, 19, 21)] == [False, False, True]
     assert known(WORTH_SECONDS, chunks=1).is_known
 
 

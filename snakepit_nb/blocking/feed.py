@@ -238,10 +238,8 @@ class Feed:
             await _finish(feds[0], result.value)
             return
         outcomes, seconds = read_mapped(result.value)
-        was_known = pace.is_known
         pace.note(seconds, len(outcomes))
-        if pace.is_known and not was_known:
-            self._start_runners()
+        self._start_runners()  # there may be more room now, for this map or what stands behind it
         for fed, outcome in zip(feds, outcomes, strict=False):
             await _finish(fed, outcome)
         with self._lock:

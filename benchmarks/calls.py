@@ -234,7 +234,7 @@ def maps(
     for name, spent in times.items():
         figures.note(f"{name} of {MAPPED}, median", statistics.median(spent), "ms")
     figures.ratio(
-        "pool.map, first of a function / ProcessPoolExecutor's",
+        "pool.map, first of a function / ProcessPoolExecutor's (at most 2)",
         f"pool.map (first of a function) of {MAPPED}, median",
         f"ProcessPoolExecutor map of {MAPPED}, median",
     )

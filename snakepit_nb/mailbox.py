@@ -24,6 +24,18 @@ class Mailbox:
         if not self._is_awake:
             self._wake()
 
+    def post_with_others(
+        self, callback: Callable[[], object], later: Callable[[Callable[[], None]], object]
+    ) -> None:
+        """As `post`, but the loop is woken `later`, once for all that comes until then.
+
+        Raises: nothing. What `later` is to call raises as `post` does.
+        """
+        self._waiting.append(callback)
+        if not self._is_awake:
+            self._is_awake = True
+            later(self._wake)
+
     def _wake(self) -> None:
         try:
             self._is_awake = True  # before it is called: it may deliver at once

@@ -19,7 +19,7 @@ from snakepit_nb.errors import PoolClosedError, PoolSaturatedError, SnakepitErro
 from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.settings import PoolSettings
-from snakepit_nb.wire.function_calls import joined_parameters
+from snakepit_nb.wire.function_calls import joined_parameters, read_mapped
 
 from .call_future import CallFuture
 from .opening import open_process_pool
@@ -169,11 +169,22 @@ class Feed:
         """Tells, on any thread, whether a call has a worker."""
         return fed.bundle is not None and fed.bundle.call_id in portal().call(self._begun)
 
+    @property
+    def _room(self) -> int:
+        """How many calls may be under way.
+
+        Of a function whose pace is not known, only as many as run at once: what is sent ahead goes
+        chunk by chunk, and if it is quick, most of a map would have gone so before that shows.
+        """
+        pace = self._waiting[0].pace if self._waiting else None
+        return self._window if pace is None or pace.is_known else self._capacity
+
     def _start_runners(self) -> None:
         with self._lock:
-            missing = min(self._window - self._runners, len(self._waiting))
+            room = self._room
+            missing = min(room - self._runners, len(self._waiting))
             self._runners += max(0, missing)
-            self._needs_no_wake = self._runners >= self._window
+            self._needs_no_wake = self._runners >= room
         for _ in range(missing):
             self._tasks.start_soon(self._run_waiting)
 
@@ -184,7 +195,7 @@ class Feed:
     def _next(self) -> list[Fed[Any]]:
         """Takes what waits longest; of a map that has shown to be quick, several chunks."""
         with self._lock:
-            if self._waiting and self._runners <= self._window:
+            if self._waiting and self._runners <= self._room:
                 feds = [self._waiting.popleft()]
                 pace = feds[0].pace
                 if pace is not None:
@@ -226,11 +237,13 @@ class Feed:
         if pace is None:
             await _finish(feds[0], result.value)
             return
-        pace.note(result.seconds, len(result.value))
-        for fed, outcome in zip(feds, result.value, strict=False):
+        outcomes, seconds = read_mapped(result.value)
+        pace.note(seconds, len(outcomes))
+        self._start_runners()  # there may be more room now, for this map or what stands behind it
+        for fed, outcome in zip(feds, outcomes, strict=False):
             await _finish(fed, outcome)
         with self._lock:
-            for fed in reversed(feds[len(result.value) :]):  # behind a failure none was begun
+            for fed in reversed(feds[len(outcomes) :]):  # behind a failure none was begun
                 fed.bundle = None
                 self._waiting.appendleft(fed)
 

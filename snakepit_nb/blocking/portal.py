@@ -26,7 +26,7 @@ class Portal:
     def __init__(self, blocking: BlockingPortal, tasks: asyncio.TaskGroup) -> None:
         self._blocking = blocking
         self._tasks = tasks
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         # In the context of this thread: the caller's may say that it runs trio.
         wake = partial(loop.call_soon_threadsafe, context=contextvars.copy_context())
         self._mailbox = Mailbox(wake)
@@ -45,6 +45,10 @@ class Portal:
     def call_soon(self, callback: Callable[[], object]) -> None:
         """Calls a function there, which must not raise, without waiting for that."""
         self._mailbox.post(callback)
+
+    def call_at_turns_end(self, callback: Callable[[], object]) -> None:
+        """Calls a function behind all that is ready to run now; for that thread itself."""
+        self._loop.call_soon(callback)
 
     def start_here(self, work: Coroutine[Any, Any, None]) -> None:
         """Starts work, which must not raise; for that thread itself."""

@@ -129,7 +129,7 @@ async def awaited(work: Callable[[], Awaitable[T]]) -> T:
     Cancelling cancels the work and waits for its end.
     """
     ended = anyio.Event()
-    task = PortalTask(work, partial(_post, _mailbox_here(), ended.set)).start()
+    task = PortalTask(work, partial(_post_with_others, _mailbox_here(), ended.set)).start()
     try:
         await ended.wait()
     except BaseException:
@@ -194,6 +194,24 @@ _ENDED_LOOP = contextlib.suppress(RuntimeError)
 def _post(mailbox: Mailbox, callback: Callable[[], object]) -> None:
     with _ENDED_LOOP:
         mailbox.post(callback)
+
+
+def _post_with_others(mailbox: Mailbox, callback: Callable[[], object]) -> None:
+    """As `_post`, for the portal thread: all that ends in one turn there wakes the loop once.
+
+    Woken for the first of them, its thread would compete with the portal's for the interpreter's
+    lock; with 64 calls in flight that costs a tenth of their number.
+    """
+    mailbox.post_with_others(callback, _at_turns_end)
+
+
+def _at_turns_end(wake: Callable[[], None]) -> None:
+    portal().call_at_turns_end(partial(_quietly, wake))
+
+
+def _quietly(wake: Callable[[], None]) -> None:
+    with _ENDED_LOOP:
+        wake()
 
 
 _here = threading.local()

@@ -30,6 +30,8 @@ TRUST_RESULTS = "trust_results"
 _ENCODED = "encoded"
 _PICKLED = "pickled"
 _FAILURE = "failure"
+_OUTCOMES = "outcomes"
+_SECONDS = "seconds"
 
 
 def function_parameters(
@@ -56,6 +58,24 @@ def write_outcome(value: object, parameters: Mapping[str, object], *, failure: s
     except ValueEncodingError as error:
         return {_PICKLED: _pickled(value, error, parameters), _FAILURE: failure}
     return {_ENCODED: encoded, _FAILURE: failure} if failure else encoded
+
+
+def write_mapped(outcomes: list[object], seconds: float) -> dict[str, object]:
+    """Writes what a call of MAP came to, and how long it ran: a result tells whole milliseconds."""
+    return {_OUTCOMES: outcomes, _SECONDS: seconds}
+
+
+def read_mapped(value: object) -> tuple[list[object], float]:
+    """Reads the outcomes of a call of MAP, and how many seconds it ran.
+
+    Raises:
+        ValueEncodingError: the value is none such.
+    """
+    match value:
+        case {"outcomes": list() as outcomes, "seconds": float() as seconds}:
+            return outcomes, seconds
+        case _:
+            raise ValueEncodingError("What the worker sent is not what a map came to.")
 
 
 def read_outcome(outcome: object, *, trust_results: bool) -> tuple[Any, str]:

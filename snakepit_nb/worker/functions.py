@@ -1,5 +1,6 @@
 """Runs the functions that `submit` and `map` send."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from inspect import isawaitable
 from types import NoneType
@@ -9,7 +10,15 @@ import cloudpickle
 
 from snakepit_nb.errors import UnsendableResultError, UsageError
 from snakepit_nb.wire.failures import encode_failure
-from snakepit_nb.wire.function_calls import CALL, FUNCTION, ITEMS, MAP, SUBMIT, write_outcome
+from snakepit_nb.wire.function_calls import (
+    CALL,
+    FUNCTION,
+    ITEMS,
+    MAP,
+    SUBMIT,
+    write_mapped,
+    write_outcome,
+)
 
 from .context import current_call
 
@@ -34,8 +43,9 @@ async def run_functions(name: str, parameters: Mapping[str, object], called: Cal
     raise UsageError(f"There is no tool {name!r}, and its name is reserved.")
 
 
-async def _map(parameters: Mapping[str, object], called: Called) -> list[object]:
+async def _map(parameters: Mapping[str, object], called: Called) -> dict[str, object]:
     """Runs a function for chunk after chunk; behind one that fails, none is begun."""
+    begun = time.monotonic()
     function = await _loaded(parameters[FUNCTION], called)
     outcomes: list[object] = []
     for pickled in cast("list[bytes]", parameters[ITEMS]):
@@ -47,7 +57,7 @@ async def _map(parameters: Mapping[str, object], called: Called) -> list[object]
             break
         if failure:
             break
-    return outcomes
+    return write_mapped(outcomes, time.monotonic() - begun)
 
 
 async def _mapped_chunk(

@@ -1,7 +1,7 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar, cast
+from typing import ParamSpec, TypeVar
 
 import anyio
 import cloudpickle
@@ -10,7 +10,7 @@ import pytest
 from snakepit_nb.errors import UsageError
 from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.settings import AdapterSource, Profile
-from snakepit_nb.wire.function_calls import MAP, SUBMIT, read_outcome
+from snakepit_nb.wire.function_calls import MAP, SUBMIT, read_mapped, read_outcome
 from snakepit_nb.worker import Adapter, tool
 from snakepit_nb.worker.context import CallContext, serving
 from snakepit_nb.worker.tool_host import ToolHost, load_adapter
@@ -193,8 +193,9 @@ async def test_chunks_of_a_map_come_to_outcomes_up_to_the_first_that_fails() -> 
         "items": [cloudpickle.dumps(chunk) for chunk in chunks],
     }
     with serving(context):
-        outcomes = cast("list[object]", await ToolHost([Tools()]).call(MAP, parameters))
+        outcomes, seconds = read_mapped(await ToolHost([Tools()]).call(MAP, parameters))
 
+    assert seconds > 0
     first, second = (read_outcome(outcome, trust_results=False) for outcome in outcomes)
     assert first == ([0, 1], "")
     assert second[0] == [2]

@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 import traceback
-from itertools import islice
 from pathlib import Path
 
 import snakepit_nb as snakepit
@@ -16,11 +15,11 @@ note = Path(sys.argv[1])
 
 
 def run(number: int) -> int:
-    if number == 2:
+    if number == 1:
         note.with_suffix(".begun").touch()
         while True:
             time.sleep(0.01)
-    if number > 2:
+    if number > 1:
         note.with_suffix(f".{number}").touch()
     return number
 
@@ -41,12 +40,12 @@ def press() -> None:
 
 pool = snakepit.start(workers=1)
 results = pool.map(run, range(100))
-print(list(islice(results, 2)))
+print(next(results))
 threading.Thread(target=press).start()
 try:
     next(results)
 except KeyboardInterrupt:
     print("interrupted")
 pool.submit(abs, 1).result()  # behind the rest, if that still ran
-print(sum(note.with_suffix(f".{number}").exists() for number in range(3, 100)), "of the rest ran")
+print(sum(note.with_suffix(f".{number}").exists() for number in range(2, 100)), "of the rest ran")
 print("healthy", pool.status().workers[0].worker_id)

@@ -14,6 +14,7 @@ from snakepit_nb.pool.pool import Pool
 from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.testing import open_in_process_launcher, open_test_pool
 from snakepit_nb.testing.in_process_launcher import InProcessLauncher
+from snakepit_nb.testing.in_process_worker import InProcessWorker
 from snakepit_nb.worker import tool
 
 from .making import Desk, a_call, a_cell, put_nowhere
@@ -31,8 +32,12 @@ def states(pool: Pool) -> dict[str, str]:
     return {worker.worker_id: worker.state for worker in pool.snapshot().workers}
 
 
+def first(launcher: InProcessLauncher) -> InProcessWorker:
+    return next(worker for worker in launcher.workers if worker.worker_id == "w0")
+
+
 def silence(launcher: InProcessLauncher, *, is_stopped: bool = False) -> None:
-    worker = launcher.workers[0]
+    worker = first(launcher)
     worker.answers = anyio.Event()
     worker.looks = ProcessLook(is_stopped=is_stopped, cpu_seconds=0.0, memory=0)
 
@@ -51,8 +56,8 @@ async def test_a_silent_worker_is_named_gets_no_calls_and_is_cleared_when_it_ans
         await until(lambda: states(pool)["w0"] == state)
         for _ in range(4):
             await pool.call(a_call(name="a"), timeout=None)
-        served_meanwhile = launcher.workers[0].has_run
-        launcher.workers[0].answers.set()
+        served_meanwhile = first(launcher).has_run
+        first(launcher).answers.set()
         await until(lambda: states(pool)["w0"] == "idle")
 
     assert not served_meanwhile
@@ -68,7 +73,7 @@ async def test_a_worker_that_computes_in_native_code_is_named_so_and_left_to_its
         tasks.start_soon(partial(pool.call, a_call(name="a"), timeout=None))
         await desk.until_begun("a")
         silence(launcher)
-        worker = launcher.workers[0]
+        worker = first(launcher)
         with anyio.move_on_after(0.3):  # which is many times `unresponsive_busy`
             while True:
                 looks = worker.looks
@@ -168,7 +173,7 @@ async def test_a_worker_that_grew_too_large_is_replaced() -> None:
         open_in_process_launcher(Desk()) as launcher,
         open_test_pool(launcher=launcher, max_memory=1000, **QUICK) as pool,
     ):
-        launcher.workers[0].looks = ProcessLook(is_stopped=False, cpu_seconds=0.0, memory=1001)
+        first(launcher).looks = ProcessLook(is_stopped=False, cpu_seconds=0.0, memory=1001)
         await until(lambda: states(pool) == {"w0.1": "idle"})
 
 

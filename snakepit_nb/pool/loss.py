@@ -81,8 +81,8 @@ def final_error(call: PendingCall, loss: Loss, why: NoRetry | None) -> SnakepitE
     if loss.progress is Progress.NOT_STARTED and call.holds_state:
         return SessionLostError(
             f"Session {call.session_id!r}: its worker {loss.worker_id} is gone ({loss.how}), and "
-            f"{lost_words(call.names)} with it; {call.what} had not begun. Run its cells again "
-            "from the first; the next one starts anew.",
+            f"{lost_words(call.names)} with it. Run its cells again from the first; the next one "
+            "starts anew.",
             correlation_id=call.correlation_id,
         )
     return WorkerCrashedError(
@@ -96,6 +96,7 @@ def again_words(loss: Loss) -> str:
 
 
 def _words(call: PendingCall, loss: Loss, why: NoRetry | None) -> str:
+    name, begin = ("the cell", "The cell") if call.is_cell else (call.what, call.what)
     lost = ""
     if call.session_id is not None and loss.progress is not Progress.NOT_STARTED:
         lost = f" Session {call.session_id!r} lost {lost_words(call.names)}."
@@ -106,8 +107,8 @@ def _words(call: PendingCall, loss: Loss, why: NoRetry | None) -> str:
     wrote = "".join(f"\n  {line}" for line in lines)
     step = _STATE_STEP if call.holds_state else _next_step(loss, why)
     return (
-        f"Worker {loss.worker_id}{also} is gone while it ran {call.what}: {loss.how}. "
-        f"{call.what} {loss.progress.value}.{again}{lost}"
+        f"Worker {loss.worker_id}{also} is gone while it ran {name}: {loss.how}. "
+        f"{begin} {loss.progress.value}.{again}{lost}"
         + (f"\nWhat it wrote last:{wrote}" if lines else "")
         + (f"\n{step}" if step else "")
     )

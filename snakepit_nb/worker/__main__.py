@@ -48,7 +48,8 @@ def main() -> None:
     announce = parser.parse_args().announce_fd
     # Threads keep it blocked; the main thread takes interrupts once it serves.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    faulthandler.enable(all_threads=False)  # the one that crashed says enough
+    # The one that crashed says enough; and on the worker's own stderr, since cells have another.
+    faulthandler.enable(os.dup(2), all_threads=False)
     observed = Observed()
     if logging.lastResort is not None:
         logging.lastResort = LastResort(observed, logging.lastResort)

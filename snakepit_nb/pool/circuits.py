@@ -14,13 +14,13 @@ from snakepit_nb.scheduling.breaker import Breakers, Circuit
 from snakepit_nb.settings import PoolSettings
 
 from .pending_call import PendingCall
-from .telling import Telling
+from .worker_telling import WorkerTelling
 
 
 class Circuits:
     """Breakers at work. Cells, leases and functions that the caller sends have none."""
 
-    def __init__(self, settings: PoolSettings, telling: Telling) -> None:
+    def __init__(self, settings: PoolSettings, telling: WorkerTelling) -> None:
         self._breakers = Breakers(limit=settings.breaker_limit, seconds=settings.breaker_seconds)
         self._telling = telling
 

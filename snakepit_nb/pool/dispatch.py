@@ -4,7 +4,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import aclosing
 from functools import partial
 from typing import assert_never
 
@@ -40,19 +39,20 @@ from snakepit_nb.scheduling.events import (
 from snakepit_nb.scheduling.retry import RetryBudget
 from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
-from snakepit_nb.settings import CapacityStrategy, PoolSettings
+from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.bus import wanted
 from snakepit_nb.telemetry.events import SessionLost as SessionLossTold
-from snakepit_nb.telemetry.home import take_in
 
 from .circuits import Circuits
 from .health import Health
 from .launch_spec import launch_spec
+from .observing import Observing
 from .pending_call import PendingCall
 from .refusals import refusal_error
 from .supervisor import Connect, LiveWorker, open_worker
 from .telling import Telling
 from .worker_events import WorkerEvents
+from .worker_telling import WorkerTelling
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +88,11 @@ class Dispatch:
         self.is_closed = False
         self.tasks = tasks
         self.telling = Telling(settings)
-        self.circuits = Circuits(settings, self.telling)
+        self.worker_telling = WorkerTelling(settings)
+        self.circuits = Circuits(settings, self.worker_telling)
         self.worker_events = WorkerEvents(settings.name)
-        self.health = Health(settings, self.scheduler, self.tell, self.telling)
+        self.health = Health(settings, self.scheduler, self.tell, self.worker_telling)
+        self.observing = Observing(settings, self.scheduler, self.wake, self.worker_telling)
         self._launcher = launcher
         self._connect = connect
         self._starting = anyio.Semaphore(settings.start_batch)
@@ -176,7 +178,7 @@ class Dispatch:
         self.tell(CallAbandoned(call_id=call.call_id))
         if call.worker_id is not None:
             load = self.scheduler.load_of(call.worker_id)
-            self.telling.worker_retired(call.worker_id, load, "a call did not stop")
+            self.worker_telling.worker_retired(call.worker_id, load, "a call did not stop")
 
     async def watch_sessions(self) -> None:
         """Lets sessions expire."""
@@ -225,11 +227,12 @@ class Dispatch:
         )
         log.warning("%s", problem)
         self.problems.append(problem)
-        self.telling.place_given_up(decision.worker_id, decision.crashes)
+        self.worker_telling.place_given_up(decision.worker_id, decision.crashes)
 
     def _end(self, worker: LiveWorker, *, at_once: bool) -> None:
         if at_once:
-            self.tasks.start_soon(worker.kill, "a call did not stop when it was interrupted")
+            because = "a call did not stop when it was interrupted"
+            self.tasks.start_soon(partial(worker.kill, because, is_fault=False))
         else:
             worker.stop_soon()
 
@@ -253,50 +256,28 @@ class Dispatch:
         try:
             async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:
                 self.workers[worker_id] = worker
-                self.telling.worker_started(worker, since)
+                self.worker_telling.worker_started(worker, since)
                 self.tell(WorkerReady(worker_id=worker_id, capacity=worker.capacity))
                 self._tell_ready()
-                self.tasks.start_soon(self._observe, worker)
-                attend = (
-                    partial(each.attend, worker) for each in (self.worker_events, self.health)
+                self.tasks.start_soon(self.observing.attend, worker)  # to its last word
+                ended = await worker.live(
+                    self.settings.stop_grace,
+                    partial(self.worker_events.attend, worker),
+                    partial(self.health.attend, worker),
                 )
-                self._note_end(worker, await worker.live(self.settings.stop_grace, *attend))
+                self._note_end(worker, ended)
         except WorkerError as error:
             self.problems.append(str(error))
-            self.telling.worker_start_failed(worker_id, since, error)
+            self.worker_telling.worker_start_failed(worker_id, since, error)
             self.tell(WorkerFailed(worker_id=worker_id))
             self._tell_ready()
         finally:
             self.tell(_lost(worker_id, self.workers.pop(worker_id, None)))
 
-    async def _observe(self, worker: LiveWorker) -> None:
-        """Takes in what a worker has seen of its calls, and beside the ledger what it counts."""
-        is_hybrid = self.settings.capacity_strategy is CapacityStrategy.HYBRID
-        if not is_hybrid and not self.settings.telemetry:
-            return
-        try:
-            async with aclosing(worker.channel.observe(each_load=is_hybrid)) as observations:
-                async for observation in observations:
-                    if self.settings.telemetry:
-                        take_in(observation, worker.name, self.settings.environment)
-                    if is_hybrid:
-                        self._note_load(worker, observation.load)
-        except WorkerError:
-            pass  # it is gone or about to go, which its supervisor tells
-        except Exception:  # raised on, it would end the pool with all that runs there
-            log.exception("what worker %s tells of its calls is not heard any more", worker.name)
-
-    def _note_load(self, worker: LiveWorker, load: int) -> None:
-        worker.counted_load = load
-        self.wake()
-        if load >= worker.capacity:
-            booked = self.scheduler.load_of(worker.worker_id)
-            self.telling.capacity_reached(worker, load, booked)
-
     def _tell_ready(self) -> None:
         ledger = self.scheduler.snapshot()
         starting = sum(worker.state is WorkerState.STARTING for worker in ledger.workers)
-        self.telling.pool_ready(
+        self.worker_telling.pool_ready(
             starting=starting, workers=len(self.workers), capacity=ledger.capacity
         )
 
@@ -311,12 +292,14 @@ class Dispatch:
             log.warning("session %s was not freed: %s", decision.session_id, error)
 
     def _note_end(self, worker: LiveWorker, ended: WorkerExit) -> None:
-        self.telling.worker_ended(worker, ended)
-        if worker.ended_because:
-            log.info("worker %s ended: %s", worker.worker_id, worker.ended_because)
+        self.worker_telling.worker_ended(worker, ended)
+        because = worker.ended_because
+        if because and worker.was_to_end:
+            log.info("worker %s ended: %s", worker.worker_id, because)
             return
-        log.warning("worker %s ended by itself with %s", worker.worker_id, ended)
-        self.problems.append(f"Worker {worker.worker_id} ended by itself with {ended}.")
+        how = f"was killed: {because}" if because else f"ended by itself with {ended}"
+        log.warning("worker %s %s", worker.worker_id, how)
+        self.problems.append(f"Worker {worker.worker_id} {how}.")
 
     def _closed_error(self, correlation_id: CorrelationId) -> PoolClosedError:
         return PoolClosedError(

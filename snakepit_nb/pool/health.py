@@ -16,7 +16,7 @@ from snakepit_nb.settings import PoolSettings
 
 from .pending_call import PendingCall
 from .supervisor import LiveWorker
-from .telling import Telling
+from .worker_telling import WorkerTelling
 
 
 class Health:
@@ -27,7 +27,7 @@ class Health:
         settings: PoolSettings,
         scheduler: Scheduler,
         tell: Callable[[Event], None],
-        telling: Telling,
+        telling: WorkerTelling,
     ) -> None:
         self._settings = settings
         self._scheduler = scheduler

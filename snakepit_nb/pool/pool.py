@@ -1,6 +1,5 @@
 """A pool of workers: it runs calls where its scheduler decides, on one event loop."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -17,7 +16,7 @@ from snakepit_nb.calls import (
     ToolSpec,
 )
 from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.errors import SnakepitError, WorkerCrashedError, WorkerStartError
+from snakepit_nb.errors import WorkerCrashedError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher
 from snakepit_nb.observations import EventControl
@@ -33,13 +32,14 @@ from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.metrics import metrics
 
 from .dispatch import Dispatch
+from .ending import Ending
 from .lease import Lease, ManualLease, PutChunk
 from .loss import Loss, again_words
 from .pending_call import PendingCall
-from .reading import pool_reading
+from .reading import pool_reading, snapshot_of, tools_of
 from .share import Share
-from .snapshot import PoolSnapshot, pool_snapshot
-from .supervisor import Connect, LiveWorker
+from .snapshot import PoolSnapshot
+from .supervisor import Connect
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def open_pool(
         pool = Pool(settings, dispatch)
         tasks.start_soon(dispatch.watch_sessions)
         tasks.start_soon(dispatch.worker_events.watch)
-        dispatch.telling.pool_started()
+        dispatch.worker_telling.pool_started()
         try:
             dispatch.tell(PoolResized(workers=settings.workers))
             with metrics.observing(partial(pool_reading, dispatch)):
@@ -63,7 +63,7 @@ async def open_pool(
         finally:
             with anyio.CancelScope(shield=True):
                 await pool.aclose()
-            dispatch.telling.pool_stopped(dispatch.finished)
+            dispatch.worker_telling.pool_stopped(dispatch.finished)
             tasks.cancel_scope.cancel()
 
 
@@ -73,6 +73,7 @@ class Pool:
     def __init__(self, settings: PoolSettings, dispatch: Dispatch) -> None:
         self.settings = settings
         self._dispatch = dispatch
+        self._ending = Ending(dispatch)
 
     def __repr__(self) -> str:
         ledger = self._dispatch.scheduler.snapshot()
@@ -117,13 +118,13 @@ class Pool:
         """Starts or drains workers until there are this many."""
         ledger = self._dispatch.scheduler.snapshot()
         staying = sum(worker.state is not WorkerState.DRAINING for worker in ledger.workers)
-        self._dispatch.telling.pool_resized(workers, before=staying)
+        self._dispatch.worker_telling.pool_resized(workers, before=staying)
         self._dispatch.tell(PoolResized(workers=workers))
 
     def retire(self, worker_id: WorkerId) -> None:
         """Lets a worker finish its calls and then end; another takes its place at once."""
         load = self._dispatch.scheduler.load_of(worker_id)
-        self._dispatch.telling.worker_retired(worker_id, load, "another takes its place")
+        self._dispatch.worker_telling.worker_retired(worker_id, load, "another takes its place")
         self._dispatch.tell(WorkerRetired(worker_id=worker_id))
 
     async def call(
@@ -215,14 +216,7 @@ class Pool:
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs, or takes a call out of the queue."""
-        call = self._dispatch.calls.get(call_id)
-        if call is None:
-            return
-        worker = self._worker_of(call)
-        if worker is None:
-            call.cancel()
-        else:
-            await worker.channel.interrupt(call_id)
+        await self._ending.interrupt(call_id)
 
     async def cancel(self, call_id: CallId, *, kill: bool = False) -> bool:
         """Ends a call wherever it is, and returns when it runs no more; False: there is none.
@@ -230,38 +224,15 @@ class Pool:
         A cell is interrupted and may still reply. What does not stop within the grace time is
         ended with its worker; with `kill`, at once. Of a lease, the call that runs on it is ended.
         """
-        call = self._dispatch.calls.get(call_id)
-        if call is not None and call.is_lease and call.worker_id is not None:
-            call = call.leased
-        if call is None:
-            return False
-        worker = self._worker_of(call)
-        if worker is not None and kill:
-            call.is_cancelled = True
-            await worker.kill("its call was cancelled", is_fault=False)
-        elif worker is not None and call.is_cell:
-            await self._interrupt_cell(worker, call)
-        else:
-            call.cancel()
-        await self._dispatch.until(lambda: self._dispatch.calls.get(call.call_id) is not call)
-        return True
+        return await self._ending.cancel(call_id, kill=kill)
 
     async def kill(self, call_id: CallId, because: str) -> None:
         """Kills the worker that runs a call. Another takes its place."""
-        call = self._dispatch.calls.get(call_id)
-        worker = None if call is None else self._worker_of(call)
-        if call is not None and worker is not None:
-            call.is_cancelled = True
-            await worker.kill(because, is_fault=False)
+        await self._ending.kill(call_id, because)
 
     async def kill_worker(self, worker_id: WorkerId, because: str) -> None:
         """Kills a worker and what it runs, and returns when another is to take its place."""
-        worker = self._dispatch.workers.get(worker_id)
-        if worker is not None:
-            for call in self._dispatch.calls.values():
-                call.is_cancelled |= call.worker_id == worker_id
-            await worker.kill(because, is_fault=False)
-            await self._dispatch.until(lambda: worker_id not in self._dispatch.workers)
+        await self._ending.kill_worker(worker_id, because)
 
     async def end_session(self, session_id: SessionId) -> int:
         """Lets a session go; returns how much of it its worker has freed, once that has."""
@@ -291,9 +262,7 @@ class Pool:
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
         """What the workers offer."""
-        for worker in self._dispatch.workers.values():
-            return worker.tools
-        return ()
+        return tools_of(self._dispatch)
 
     def note_problem(self, problem: str) -> None:
         """Lets the pool's snapshots tell of a problem that kept no worker from starting."""
@@ -301,22 +270,7 @@ class Pool:
 
     def snapshot(self) -> PoolSnapshot:
         """Returns what an observer may see now."""
-        dispatch = self._dispatch
-        return pool_snapshot(
-            name=self.settings.name,
-            ledger=dispatch.scheduler.snapshot(),
-            calls=dispatch.calls,
-            pids={name: worker.process.pid for name, worker in dispatch.workers.items()},
-            counted_loads={name: worker.counted_load for name, worker in dispatch.workers.items()},
-            illnesses={name: worker.illness for name, worker in dispatch.workers.items()},
-            circuits=dispatch.circuits.not_closed,
-            names=dispatch.names,
-            tools=self.tools,
-            finished=dispatch.finished,
-            last_correlation_id=dispatch.last_correlation_id,
-            problems=tuple(dispatch.problems),
-            now=time.monotonic(),
-        )
+        return snapshot_of(self._dispatch)
 
     async def aclose(self) -> None:
         """Refuses what waits and stops all workers."""
@@ -325,19 +279,6 @@ class Pool:
         for worker in self._dispatch.workers.values():
             worker.stop_soon()
         await self._dispatch.until(lambda: not self._dispatch.workers)
-
-    async def _interrupt_cell(self, worker: LiveWorker, call: PendingCall) -> None:
-        try:
-            await worker.channel.interrupt(call.call_id)
-        except SnakepitError:
-            return  # the call itself tells what is wrong
-        with anyio.move_on_after(self.settings.interrupt_grace):
-            await self._dispatch.until(lambda: call.call_id not in self._dispatch.calls)
-            return
-        call.cancel()
-
-    def _worker_of(self, call: PendingCall) -> LiveWorker | None:
-        return None if call.worker_id is None else self._dispatch.workers.get(call.worker_id)
 
     def _count(self, state: WorkerState) -> int:
         workers = self._dispatch.scheduler.snapshot().workers

@@ -1,12 +1,19 @@
-"""What metrics read of a pool, on whatever thread collects them."""
+"""What metrics and observers read of a pool."""
 
+import time
+
+from snakepit_nb.calls import ToolSpec
 from snakepit_nb.telemetry.metrics import PoolReading, WorkerReading
 
 from .dispatch import Dispatch
+from .snapshot import PoolSnapshot, pool_snapshot
 
 
 def pool_reading(dispatch: Dispatch) -> PoolReading:
-    """Reads a pool while its loop goes on: each collection is copied in one step, under the GIL."""
+    """Reads a pool for its metrics, on whatever thread collects them, while its loop goes on.
+
+    Each collection is copied in one step, under the GIL.
+    """
     calls = tuple(dispatch.calls.values())
     return PoolReading(
         pool=dispatch.settings.name,
@@ -20,4 +27,31 @@ def pool_reading(dispatch: Dispatch) -> PoolReading:
             )
             for worker in tuple(dispatch.workers.values())
         ),
+    )
+
+
+def tools_of(dispatch: Dispatch) -> tuple[ToolSpec, ...]:
+    """Returns what the workers offer."""
+    for worker in dispatch.workers.values():
+        return worker.tools
+    return ()
+
+
+def snapshot_of(dispatch: Dispatch) -> PoolSnapshot:
+    """Returns what an observer may see now."""
+    workers = dispatch.workers
+    return pool_snapshot(
+        name=dispatch.settings.name,
+        ledger=dispatch.scheduler.snapshot(),
+        calls=dispatch.calls,
+        pids={name: worker.process.pid for name, worker in workers.items()},
+        counted_loads={name: worker.counted_load for name, worker in workers.items()},
+        illnesses={name: worker.illness for name, worker in workers.items()},
+        circuits=dispatch.circuits.not_closed,
+        names=dispatch.names,
+        tools=tools_of(dispatch),
+        finished=dispatch.finished,
+        last_correlation_id=dispatch.last_correlation_id,
+        problems=tuple(dispatch.problems),
+        now=time.monotonic(),
     )

@@ -126,7 +126,7 @@ class RunningCall:
         if self.worker.capacity > 1:
             self.abandon()
             return f"{words}given up and is killed when its other calls have ended{lost}"
-        await self.worker.kill("a call did not stop when it was interrupted")
+        await self.worker.kill("a call did not stop when it was interrupted", is_fault=False)
         return f"{words}killed{lost}"
 
 

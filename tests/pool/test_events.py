@@ -10,7 +10,7 @@ import pytest
 from snakepit_nb.errors import SnakepitError, WorkerStartError
 from snakepit_nb.identifiers import CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import LaunchSpec
-from snakepit_nb.pool import telling
+from snakepit_nb.pool import telling, worker_telling
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.settings import CapacityStrategy, Profile
 from snakepit_nb.telemetry import bus
@@ -352,7 +352,8 @@ async def test_where_nobody_listens_no_event_is_made(monkeypatch: pytest.MonkeyP
     def refuse(event: Event) -> None:
         raise AssertionError(event)
 
-    monkeypatch.setattr(telling, "emit", refuse)
+    for module in (telling, worker_telling):
+        monkeypatch.setattr(module, "emit", refuse)
     async with open_test_pool(BusyDesk()) as pool:
         await pool.call(a_call("number"), timeout=None)
 

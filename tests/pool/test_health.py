@@ -105,8 +105,10 @@ async def test_a_busy_worker_that_hangs_is_killed_after_its_time() -> None:
         await desk.until_begun("a")
         silence(launcher, is_stopped=True)
         await until(lambda: errors)
+        await until(lambda: pool.snapshot().problems)
 
-    assert "it did not answer for 0 s (frozen)" in str(errors[0])
+        assert "it did not answer for 0 s (frozen)" in str(errors[0])
+        assert pool.snapshot().problems[0].startswith("Worker w0 was killed: it did not answer")
 
 
 async def test_an_idle_worker_that_hangs_is_replaced_sooner() -> None:

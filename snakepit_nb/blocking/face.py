@@ -14,6 +14,8 @@ from snakepit_nb.telemetry import log_ring
 from snakepit_nb.telemetry.json_lines import JsonLines
 from snakepit_nb.telemetry.traces import traces
 
+from .doctor.examination import WORKERS, examine
+from .doctor.findings import Examination
 from .handle import Pool
 from .options import defaults, pool_settings, set_defaults
 
@@ -215,6 +217,26 @@ def log_to(path: str | None) -> None:
 def orphans(*, kill: bool = False) -> tuple[Orphans, ...]:
     """Lists what killed kernels of this user have left; with `kill` it is ended and removed."""
     return sweep() if kill else list_orphans()
+
+
+def doctor(*, quick: bool = False, workers: int | None = None, python: str = "") -> Examination:
+    """Looks whether pools work here: starts, calls and stops one worker, and reads the limits.
+
+    Args:
+        quick: Starts no worker.
+        workers: For how many to look whether there is room; by default as many as run, or 2.
+        python: The interpreter of that worker; by default this one.
+    """
+    running = pools()
+    statuses = {found.name: found.status() for found in running}
+    has = sum(len(snapshot.workers) for snapshot in statuses.values())
+    return examine(
+        quick=quick,
+        workers=workers or defaults.get("workers") or has or WORKERS,
+        python=python,
+        problems={name: snapshot.problems for name, snapshot in statuses.items()},
+        pythons=sorted({found.settings.python for found in running if found.settings.python}),
+    )
 
 
 def _check_may_have_logs(wanted: str) -> None:

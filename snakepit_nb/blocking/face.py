@@ -17,6 +17,7 @@ from snakepit_nb.telemetry.traces import traces
 from .doctor.examination import WORKERS, examine
 from .doctor.findings import Examination
 from .handle import Pool
+from .leaving import SECONDS_TO_LEAVE
 from .options import defaults, pool_settings, set_defaults
 
 SECONDS_FOR_SPANS = 1.0
@@ -275,6 +276,8 @@ def _reused(running: Pool, settings: PoolSettings) -> Pool:
 
 def _stop_at_exit() -> None:
     with contextlib.suppress(Exception):  # whatever is left ends with the process
+        for found in pools():
+            found.kill_after(SECONDS_TO_LEAVE)
         stop_all(now=True)
 
 

@@ -13,6 +13,7 @@ from snakepit_nb.notebook.widgets.table import Table
 EXAMINED = Examination(
     findings=(
         Finding(name="ports", verdict=Verdict.OK, seen="none"),
+        Finding(name="worker", verdict=Verdict.FAULT, seen="It ended.\nIts words:", advice="Look."),
         Finding(name="shared_memory", verdict=Verdict.WARNING, seen="<1 MiB>", advice="Get more."),
     )
 )
@@ -22,10 +23,13 @@ def test_each_check_has_a_line_and_what_to_do_stands_below() -> None:
     view = doctor_view(EXAMINED)
 
     assert str(view).splitlines() == [
-        "Pools work here, with something to look at.",
+        "Pools do not work here as they should.",
         "check          verdict  seen",
         "ports          ok       none",
+        "worker         fault    It ended.",
         "shared memory  warning  <1 MiB>",
+        "worker: Look.",
+        "    Its words:",
         "shared memory: Get more.",
     ]
     assert "&lt;1 MiB&gt;" in view._repr_html_()

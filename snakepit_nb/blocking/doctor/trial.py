@@ -4,17 +4,22 @@ import importlib.metadata
 import platform
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from statistics import median
+from typing import TypeVar
 
 from snakepit_nb.blocking.handle import Pool
-from snakepit_nb.errors import ToolError
+from snakepit_nb.errors import ToolError, WorkerError
 from snakepit_nb.settings import PoolSettings
 
 from .facts import Interpreter, Trial
 from .looking import PACKAGES
 
 CALLS = 20
+SECONDS_TO_ANSWER = 10.0
+
+T = TypeVar("T")
 
 
 def try_worker(python: str = "") -> Trial:
@@ -49,20 +54,29 @@ def try_worker(python: str = "") -> Trial:
     )
 
 
+def _run(pool: Pool, function: Callable[..., T], *arguments: object) -> T:
+    try:
+        return pool.submit(function, *arguments).result(timeout=SECONDS_TO_ANSWER)
+    except TimeoutError:
+        raise WorkerError(
+            f"The worker started, but has not answered a call within {SECONDS_TO_ANSWER:g} s."
+        ) from None
+
+
 def _ask(pool: Pool) -> Interpreter:
     """Asks a worker what it runs on, by functions that it has, whatever version of ours it has."""
     versions: dict[str, str | None] = dict.fromkeys(PACKAGES)
     for name in PACKAGES:
         with suppress(ToolError):  # it is not installed there
-            versions[name] = pool.submit(importlib.metadata.version, name).result()
+            versions[name] = _run(pool, importlib.metadata.version, name)
     return Interpreter(
-        executable=pool.submit(getattr, sys, "executable").result(),
-        python=pool.submit(platform.python_version).result(),
+        executable=_run(pool, getattr, sys, "executable"),
+        python=_run(pool, platform.python_version),
         versions=versions,
     )
 
 
 def _timed_call(pool: Pool) -> float:
     begun = time.perf_counter()
-    pool.submit(abs, -1).result()
+    _run(pool, abs, -1)
     return time.perf_counter() - begun

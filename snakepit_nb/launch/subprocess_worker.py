@@ -23,6 +23,7 @@ from .ends import Ends
 from .guardian_client import GuardedProcess, GuardianClient
 from .launcher import WorkerExit
 from .memory_kills import MemoryKills
+from .off_loop import off_loop
 from .output_tail import OutputTail
 from .process_look import look_at
 
@@ -108,7 +109,7 @@ class SubprocessWorker:
             os.close(self._output)
             anyio.notify_closing(self._stdin)
             self._stdin.close()
-            await anyio.to_thread.run_sync(self._look_back)
+            await off_loop(self._look_back)
             self._finished.set()
             await self._guardian.record.flush()
 

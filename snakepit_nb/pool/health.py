@@ -44,6 +44,7 @@ class Health:
         beats = Heartbeats(limit=self._settings.heartbeat_misses, answered_at=time.monotonic())
         lifetime = self._lifetime.with_jitter(random.random())  # noqa: S311 (no secret)
         while True:
+            await anyio.sleep(interval)
             begun = time.monotonic()
             if await self._answers(worker):
                 self._note_answer(worker, beats)
@@ -51,7 +52,6 @@ class Health:
                 await self._note_miss(worker, beats)
             if lifetime.is_limited:
                 await self._look_for_end(worker, lifetime)
-            await anyio.sleep(max(0.0, begun + interval - time.monotonic()))
 
     def note_error(
         self, worker: LiveWorker, call: PendingCall, error: BaseException | None

@@ -28,6 +28,8 @@ ANSWER_SECONDS = 5.0
 """An order is carried out in milliseconds; a guardian that takes this long is stuck."""
 ENDING_SECONDS = 6.0
 """One more than the guardian gives itself."""
+SETTLING_SECONDS = 2.0
+"""How long the records of workers that ended with their guardian are kept to be read."""
 GUARDIAN = Path(__file__).with_name("guardian.py")
 
 CANNOT_RUN = WorkerExit(exit_code=127)  # as a shell says it
@@ -45,6 +47,8 @@ class GuardedProcess:
         self.exit: WorkerExit | None = None
         self.answered = anyio.Event()
         self.ended = anyio.Event()
+        self.settled = anyio.Event()
+        """Set by its owner, who then needs nothing more of what it left in the directory."""
 
     def end(self, how: WorkerExit) -> None:
         """Notes how the process ended; also that of one which never ran."""
@@ -60,6 +64,7 @@ class GuardianClient:
         self.directory = directory
         self.record = record
         self._processes: dict[str, GuardedProcess] = {}
+        self._unsettled: set[GuardedProcess] = set()
         self._sending = anyio.Lock()
         self._socket, self._their_socket = socket.socketpair()
         self._guardian: Process | None = None
@@ -104,6 +109,8 @@ class GuardianClient:
             process.end(CANNOT_RUN)
             raise StartProblem("a worker of that name runs already", "Give it another name.")
         self._processes[process.worker_id] = process
+        self._unsettled = {each for each in self._unsettled if not each.settled.is_set()}
+        self._unsettled.add(process)
         self.record.reserve(process.worker_id)
         await self.record.flush()
         order = {
@@ -181,6 +188,9 @@ class GuardianClient:
             guarded.end(ENDED_WITH_GUARDIAN)
         self._processes.clear()
         await process.aclose()  # kills it if it is still there
+        with anyio.move_on_after(SETTLING_SECONDS):
+            for guarded in self._unsettled:  # the directory is removed behind this
+                await guarded.settled.wait()
         return not survivors
 
     def _end_orphans(self) -> set[Identity]:

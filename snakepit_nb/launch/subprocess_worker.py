@@ -94,6 +94,7 @@ class SubprocessWorker:
             anyio.notify_closing(self._stdin)
             self._stdin.close()
             self._record = await anyio.to_thread.run_sync(_take_record, self.introduction)
+            self.guarded.settled.set()
             self._finished.set()
             await self._guardian.record.flush()
 

@@ -33,7 +33,12 @@ from .memory_kills import MemoryKills
 from .off_loop import off_loop
 from .registry import Registry
 from .run_record import RunRecord
-from .runtime_directory import black_box_path, create_runtime_directory, socket_path
+from .runtime_directory import (
+    black_box_path,
+    create_runtime_directory,
+    restore_runtime_directory,
+    socket_path,
+)
 from .start_problem import StartProblem, start_error
 from .state_directory import state_directory
 from .subprocess_worker import SubprocessWorker
@@ -168,6 +173,8 @@ class SubprocessLauncher:
             guardian = self._guardian
             if guardian is None or guardian.ended.is_set():
                 guardian = self._guardian = await self._start_guardian()
+            else:
+                restore_runtime_directory(guardian.directory)
             return guardian
 
     async def _start_guardian(self) -> GuardianClient:

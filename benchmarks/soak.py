@@ -40,7 +40,7 @@ CANCELLED_BYTES = 1200
 """What grpcio keeps for good of each call that its client cancels (grpc/grpc#43360)."""
 LEFT_BYTES = 5500
 """What it keeps of a stream that is cancelled while it is read, with what had come unread: 1.6 kB
-on a bare channel with nothing else to do, more under load. A read that is let end by itself after the
+on a bare channel with nothing else to do, more under load. A read that ends by itself after the
 call was cancelled leaves nothing, but costs each item a fifth of its time."""
 GROWING_AND_SHRINKING = ("AnyIO worker thread",)
 """The threads of which there are more or fewer, within bounds, as there is to do."""

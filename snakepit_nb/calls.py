@@ -160,6 +160,29 @@ class CellError:
     """IPython's own complaint about a magic's line, to be shown as one line on stderr."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodePosition:
+    """A place in code that somebody is about to run in a session."""
+
+    session_id: SessionId
+    code: str
+    cursor: int
+    """In characters."""
+    detail_level: int = 0
+    """Of an inspection: 1 wants the source too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What the characters from `start` to `end` of some code may become."""
+
+    start: int
+    end: int
+    text: str
+    type: str = ""
+    """`function`, `module`, `instance` and the like, where that is known."""
+
+
 CellEvent = StreamText | Display | ExecuteResult | ClearOutput | CellError
 
 

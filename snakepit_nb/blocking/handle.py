@@ -8,7 +8,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from snakepit_nb.calls import CellCall, CellEvent, CellReply, ToolSpec
+from snakepit_nb.calls import (
+    CellCall,
+    CellEvent,
+    CellReply,
+    CodePosition,
+    Completion,
+    MimeBundle,
+    ToolSpec,
+)
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId
 from snakepit_nb.observations import EventControl
@@ -121,6 +129,26 @@ class Pool(ToolCalls, FunctionCalls):
             **details,
         )
         return run_cell(self._pool, cell, show or print_event, timeout=timeout)
+
+    def complete(self, session: str, code: str, cursor: int) -> tuple[Completion, ...]:
+        """Completes code of a session as its own shell does, in bounded time.
+
+        Nothing, where the session has no state yet.
+        """
+        position = CodePosition(session_id=SessionId(session), code=code, cursor=cursor)
+        return wait(partial(self._pool.complete, position))
+
+    def inspect(
+        self, session: str, code: str, cursor: int, *, detail_level: int = 0
+    ) -> MimeBundle | None:
+        """Tells what the name at a place in a session's code means, in bounded time.
+
+        None, where that is not known there.
+        """
+        position = CodePosition(
+            session_id=SessionId(session), code=code, cursor=cursor, detail_level=detail_level
+        )
+        return wait(partial(self._pool.inspect, position))
 
     def lease(self, worker: str | None = None) -> Lease:
         """Returns a share of a worker, the given one or the least loaded, for a `with`.

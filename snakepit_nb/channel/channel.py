@@ -13,6 +13,9 @@ from snakepit_nb.calls import (
     CellCall,
     CellEvent,
     CellReply,
+    CodePosition,
+    Completion,
+    MimeBundle,
     ToolCall,
     ToolChunk,
     ToolResult,
@@ -78,6 +81,20 @@ class WorkerChannel(Protocol):
 
         Raises:
             ValueEncodingError: a variable does not travel.
+            WorkerCrashedError: the worker is gone.
+        """
+
+    async def complete(self, position: CodePosition) -> tuple[Completion, ...]:
+        """Completes code of a session; of one that the worker does not know, not at all.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+
+    async def inspect(self, position: CodePosition) -> MimeBundle | None:
+        """Tells what the name at a place in a session's code means.
+
+        Raises:
             WorkerCrashedError: the worker is gone.
         """
 

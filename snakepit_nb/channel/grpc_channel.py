@@ -12,6 +12,9 @@ import grpc.aio
 from snakepit_nb.calls import (
     CellCall,
     CellReply,
+    CodePosition,
+    Completion,
+    MimeBundle,
     ToolCall,
     ToolChunk,
     ToolResult,
@@ -27,6 +30,7 @@ from snakepit_nb.identifiers import (
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
 from snakepit_nb.wire.cell_messages import read_output, write_cell
+from snakepit_nb.wire.code_messages import read_completions, read_inspection, write_position
 from snakepit_nb.wire.event_messages import read_told, write_controls
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -118,6 +122,16 @@ class GrpcChannel:
         raise WorkerCrashedError(
             "The worker ended the cell without a reply.", correlation_id=cell.correlation_id
         )
+
+    async def complete(self, position: CodePosition) -> tuple[Completion, ...]:
+        """Completes code of a session."""
+        request = write_position(position)
+        return read_completions(await self._unary(self._cells.Complete, request, None))
+
+    async def inspect(self, position: CodePosition) -> MimeBundle | None:
+        """Tells what the name at a place in a session's code means."""
+        request = write_position(position)
+        return read_inspection(await self._unary(self._cells.Inspect, request, None))
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs."""

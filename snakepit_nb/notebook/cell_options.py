@@ -49,6 +49,16 @@ class OptionParser(argparse.ArgumentParser):
         """Raises argparse's complaint as ours."""
         raise UsageError(f"{self.prog}: {message}. See {self.prog} --help.")
 
+    @property
+    def option_actions(self) -> dict[str, argparse.Action]:
+        """What each option does, by each of its names."""
+        return dict(self._option_string_actions)
+
+    @property
+    def arguments(self) -> list[argparse.Action]:
+        """What stands without an option before it."""
+        return [action for action in self._actions if not action.option_strings]
+
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parses words.
 
@@ -57,7 +67,7 @@ class OptionParser(argparse.ArgumentParser):
         """
         found, unknown = self.parse_known_args(words)
         if unknown:
-            known = [option for option in self._option_string_actions if option.startswith("--")]
+            known = [option for option in self.option_actions if option.startswith("--")]
             wrong = unknown[0].partition("=")[0]
             raise UsageError(
                 f"{self.prog} has no option {wrong!r}: {nearest(wrong, known)}"

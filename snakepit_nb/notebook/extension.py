@@ -7,6 +7,7 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, Intera
 from snakepit_nb.telemetry.cell_traces import cell_traces
 from snakepit_nb.telemetry.correlation import requests
 
+from .completion import install
 from .magics import SnakepitMagics
 
 
@@ -26,12 +27,16 @@ _NOTES: dict[str, Callable[..., None]] = {
 }
 
 
+_undo: list[Callable[[], None]] = []
+
+
 def load(shell: InteractiveShell) -> None:
     """Registers the magics, and gives each execute request of this kernel one correlation id."""
     shell.register_magics(SnakepitMagics)
     requests.request_key = lambda: _message_id(shell)
     for moment, note in _NOTES.items():
         shell.events.register(moment, note)
+    _undo.append(install(shell))
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -39,6 +44,8 @@ def unload(shell: InteractiveShell) -> None:
     for kind, name in (("line", "snakepit"), ("line", "snakepit_exec"), ("cell", "snakepit_exec")):
         shell.magics_manager.magics[kind].pop(name, None)
     requests.request_key = lambda: None
+    while _undo:
+        _undo.pop()()
     for moment, note in _NOTES.items():
         shell.events.unregister(moment, note)
 

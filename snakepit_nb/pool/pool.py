@@ -1,7 +1,7 @@
 """A pool of workers: it runs calls where its scheduler decides, on one event loop."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import anyio
@@ -10,13 +10,16 @@ from snakepit_nb.calls import (
     CellCall,
     CellReply,
     ClearOutput,
+    CodePosition,
+    Completion,
+    MimeBundle,
     StreamText,
     ToolCall,
     ToolResult,
     ToolSpec,
 )
 from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.errors import WorkerCrashedError, WorkerStartError
+from snakepit_nb.errors import WorkerCrashedError, WorkerError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher
 from snakepit_nb.observations import EventControl
@@ -39,7 +42,13 @@ from .pending_call import PendingCall
 from .reading import pool_reading, snapshot_of, tools_of
 from .share import Share
 from .snapshot import PoolSnapshot
-from .supervisor import Connect
+from .supervisor import Connect, LiveWorker
+
+QUESTION_SECONDS = 2.0
+"""How long a front end that completes or inspects code is made to wait at most.
+
+A session's first completion takes the longest, because it loads what completes.
+"""
 
 
 @asynccontextmanager
@@ -234,13 +243,27 @@ class Pool:
         """Kills a worker and what it runs, and returns when another is to take its place."""
         await self._ending.kill_worker(worker_id, because)
 
+    async def complete(self, position: CodePosition) -> tuple[Completion, ...]:
+        """Completes code of a session, in bounded time; of one without state, not at all."""
+        worker = self._home_of(position.session_id)
+        with suppress(WorkerError), anyio.move_on_after(QUESTION_SECONDS):
+            return () if worker is None else await worker.channel.complete(position)
+        return ()
+
+    async def inspect(self, position: CodePosition) -> MimeBundle | None:
+        """Tells what a name in a session's code means, in bounded time; None: it is not known."""
+        worker = self._home_of(position.session_id)
+        with suppress(WorkerError), anyio.move_on_after(QUESTION_SECONDS):
+            return None if worker is None else await worker.channel.inspect(position)
+        return None
+
     async def end_session(self, session_id: SessionId) -> int:
         """Lets a session go; returns how much of it its worker has freed, once that has."""
         home = self._dispatch.scheduler.home_of(session_id)
+        worker = self._home_of(session_id)
         self._dispatch.tell(SessionEnded(session_id=session_id))
         self._dispatch.telling.session_ended(session_id, home)
         self._dispatch.names.pop(session_id, None)
-        worker = None if home is None else self._dispatch.workers.get(home)
         if worker is None:
             return 0
         try:
@@ -279,6 +302,10 @@ class Pool:
         for worker in self._dispatch.workers.values():
             worker.stop_soon()
         await self._dispatch.until(lambda: not self._dispatch.workers)
+
+    def _home_of(self, session_id: SessionId) -> LiveWorker | None:
+        home = self._dispatch.scheduler.home_of(session_id)
+        return None if home is None else self._dispatch.workers.get(home)
 
     def _count(self, state: WorkerState) -> int:
         workers = self._dispatch.scheduler.snapshot().workers

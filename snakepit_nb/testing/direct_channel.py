@@ -9,7 +9,17 @@ from typing import Any, cast
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult, ToolSpec
+from snakepit_nb.calls import (
+    CellCall,
+    CellReply,
+    CodePosition,
+    Completion,
+    MimeBundle,
+    ToolCall,
+    ToolChunk,
+    ToolResult,
+    ToolSpec,
+)
 from snakepit_nb.channel.channel import EventTap, PutCellEvent
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId, SessionId
@@ -24,6 +34,14 @@ from snakepit_nb.wire.cell_messages import (
     write_cell,
     write_event,
     write_reply,
+)
+from snakepit_nb.wire.code_messages import (
+    read_completions,
+    read_inspection,
+    read_position,
+    write_completions,
+    write_inspection,
+    write_position,
 )
 from snakepit_nb.wire.event_messages import read_control, read_told, write_controls, write_told
 from snakepit_nb.wire.failures import decode_failure, encode_failure
@@ -136,6 +154,18 @@ class DirectChannel:
         if run.error is not None:
             reply = CellReply(execution_count=cell.execution_count, error=cell_error(run.error))
         return cast("CellReply", read_output(write_reply(reply)))
+
+    async def complete(self, position: CodePosition) -> tuple[Completion, ...]:
+        """Completes code of a session."""
+        self._worker.check_alive()
+        asked = read_position(write_position(position))
+        return read_completions(write_completions(self._worker.cells.complete(asked)))
+
+    async def inspect(self, position: CodePosition) -> MimeBundle | None:
+        """Tells what the name at a place in a session's code means."""
+        self._worker.check_alive()
+        asked = read_position(write_position(position))
+        return read_inspection(write_inspection(self._worker.cells.inspect(asked)))
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs."""

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import traceback
 import types
 from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -10,7 +11,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
-from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
+from snakepit_nb.calls import (
+    CellCall,
+    CellError,
+    CellEvent,
+    CellReply,
+    CodePosition,
+    Completion,
+    MimeBundle,
+    StreamText,
+)
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.worker.variables import user_names
 
@@ -55,6 +65,26 @@ class PlainCells:
             },
             names=() if cell.session_id is None else user_names(namespace, {}),
         )
+
+    def complete(self, position: CodePosition) -> list[Completion]:
+        """Completes a variable's name."""
+        names = getattr(self._sessions.get(position.session_id), "namespace", {})
+        begun = re.search(r"\w*$", position.code[: position.cursor])
+        start = position.cursor if begun is None else begun.start()
+        word = position.code[start : position.cursor]
+        return [
+            Completion(start=start, end=position.cursor, text=name)
+            for name in sorted(names)
+            if name.startswith(word)
+        ]
+
+    def inspect(self, position: CodePosition) -> MimeBundle | None:
+        """Tells a variable's value."""
+        names = getattr(self._sessions.get(position.session_id), "namespace", {})
+        word = re.search(r"\w*$", position.code[: position.cursor])
+        if word is None or word[0] not in names:
+            return None
+        return {"text/plain": repr(names[word[0]])}
 
     def forget(self, session_id: SessionId) -> bool:
         """Lets a session's variables go; tells whether there were any."""

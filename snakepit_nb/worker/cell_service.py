@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
@@ -14,6 +14,7 @@ from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
+from snakepit_nb.wire.code_messages import read_position, write_completions, write_inspection
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 from snakepit_nb.wire.observation_messages import write_observation
@@ -26,6 +27,8 @@ from .watch import Headers, ServicerContext, Watch
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
 OUTBOX_CHARACTERS = 4 * 1024 * 1024
+T = TypeVar("T")
+
 LONGEST_TEXT = 512 * 1024  # characters in one message
 
 
@@ -36,6 +39,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._runner = runner
         self._observed = observed
         self._making_host = threading.Lock()
+        self._questions = anyio.CapacityLimiter(1)  # IPython's completer is not made for threads
         self._host: Any = None
 
     async def RunCell(  # type: ignore[override]  # it writes
@@ -82,6 +86,16 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._runner.interrupt(CallId(request.call_id))
         return cells.InterruptResponse()
 
+    async def Complete(self, request: cells.CodePosition, _: ServicerContext) -> cells.Completions:
+        """Completes code of a session, beside what runs there."""
+        position = read_position(request)
+        return write_completions(await self._ask(lambda host: host.complete(position), ()))
+
+    async def Inspect(self, request: cells.CodePosition, _: ServicerContext) -> cells.Inspection:
+        """Tells what a name of a session means, beside what runs there."""
+        position = read_position(request)
+        return write_inspection(await self._ask(lambda host: host.inspect(position), None))
+
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: ServicerContext
     ) -> cells.WaitStoppedResponse:
@@ -119,6 +133,14 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         freed = await self._runner.run(call_id, forget_here, where=session_id)
         await self._runner.end_session(session_id)
         return freed
+
+    async def _ask(self, question: Callable[[Any], T], nothing: T) -> T:
+        """Asks what knows the sessions, on a thread: code of the user's may be run by that."""
+        if self._host is None:
+            return nothing
+        return await anyio.to_thread.run_sync(
+            question, self._host, abandon_on_cancel=True, limiter=self._questions
+        )
 
     async def _tell_loads(self, tell: Callable[[Observation], Awaitable[None]]) -> None:
         load = -1

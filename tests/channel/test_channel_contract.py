@@ -8,6 +8,7 @@ from contextlib import (
     aclosing,
     asynccontextmanager,
 )
+from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import count
@@ -17,7 +18,15 @@ from typing import Any
 import anyio
 import pytest
 
-from snakepit_nb.calls import CellCall, CellEvent, CellReply, StreamText, ToolCall
+from snakepit_nb.calls import (
+    CellCall,
+    CellEvent,
+    CellReply,
+    CodePosition,
+    Completion,
+    StreamText,
+    ToolCall,
+)
 from snakepit_nb.channel.channel import EventTap, WorkerChannel
 from snakepit_nb.channel.grpc_channel import open_grpc_channel
 from snakepit_nb.errors import (
@@ -431,6 +440,30 @@ async def test_a_cell_awaits(channel: WorkerChannel) -> None:
     events, reply = await run(channel, a_cell(code))
 
     assert (together(events), reply.error) == ([("stdout", "awaited\n")], None)
+
+
+async def test_code_is_completed_and_names_are_told_by_their_session(
+    channel: WorkerChannel,
+) -> None:
+    await run(channel, a_cell("width_of_mine = 7", session="asked"))
+    asked = SessionId("asked")
+    found = await channel.complete(CodePosition(session_id=asked, code="width_o", cursor=7))
+    meaning = await channel.inspect(CodePosition(session_id=asked, code="width_of_mine", cursor=13))
+
+    assert Completion(start=0, end=7, text="width_of_mine") in [
+        replace(each, type="") for each in found
+    ]
+    assert meaning is not None
+    assert "7" in meaning["text/plain"]
+
+
+async def test_of_a_session_that_it_does_not_know_a_worker_tells_nothing(
+    channel: WorkerChannel,
+) -> None:
+    unknown = CodePosition(session_id=SessionId("unknown"), code="width_o", cursor=7)
+
+    assert await channel.complete(unknown) == ()
+    assert await channel.inspect(unknown) is None
 
 
 async def test_an_interrupted_cell_replies_and_its_session_lives(channel: WorkerChannel) -> None:

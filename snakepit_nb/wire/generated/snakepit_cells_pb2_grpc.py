@@ -49,6 +49,16 @@ class CellServiceStub(object):
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedResponse.FromString,
                 _registered_method=True)
+        self.Complete = channel.unary_unary(
+                '/snakepit.cells.v1.CellService/Complete',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CodePosition.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Completions.FromString,
+                _registered_method=True)
+        self.Inspect = channel.unary_unary(
+                '/snakepit.cells.v1.CellService/Inspect',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CodePosition.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Inspection.FromString,
+                _registered_method=True)
         self.Observe = channel.unary_stream(
                 '/snakepit.cells.v1.CellService/Observe',
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ObserveRequest.SerializeToString,
@@ -82,6 +92,20 @@ class CellServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Complete(self, request, context):
+        """Completes code of a session, beside whatever runs there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Inspect(self, request, context):
+        """Tells what the name at a position in a session's code means.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Observe(self, request, context):
         """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
         come in batches, a moment after they have ended.
@@ -107,6 +131,16 @@ def add_CellServiceServicer_to_server(servicer, server):
                     servicer.WaitStopped,
                     request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedResponse.SerializeToString,
+            ),
+            'Complete': grpc.unary_unary_rpc_method_handler(
+                    servicer.Complete,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CodePosition.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Completions.SerializeToString,
+            ),
+            'Inspect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Inspect,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CodePosition.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Inspection.SerializeToString,
             ),
             'Observe': grpc.unary_stream_rpc_method_handler(
                     servicer.Observe,
@@ -195,6 +229,60 @@ class CellService(object):
             '/snakepit.cells.v1.CellService/WaitStopped',
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Complete(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/Complete',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CodePosition.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Completions.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Inspect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/Inspect',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CodePosition.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.Inspection.FromString,
             options,
             channel_credentials,
             insecure,

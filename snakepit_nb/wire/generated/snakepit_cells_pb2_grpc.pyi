@@ -45,6 +45,10 @@ class CellServiceStub:
     """
     WaitStopped: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]
     """Answers when the worker has really stopped running the given call."""
+    Complete: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Completions]
+    """Completes code of a session, beside whatever runs there."""
+    Inspect: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Inspection]
+    """Tells what the name at a position in a session's code means."""
     Observe: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]
     """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
     come in batches, a moment after they have ended.
@@ -63,6 +67,10 @@ class CellServiceAsyncStub(CellServiceStub):
     """
     WaitStopped: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]  # type: ignore[assignment]
     """Answers when the worker has really stopped running the given call."""
+    Complete: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Completions]  # type: ignore[assignment]
+    """Completes code of a session, beside whatever runs there."""
+    Inspect: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Inspection]  # type: ignore[assignment]
+    """Tells what the name at a position in a session's code means."""
     Observe: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]  # type: ignore[assignment]
     """Tells what the worker has seen of its calls, for as long as it is asked. Spans and log lines
     come in batches, a moment after they have ended.
@@ -96,6 +104,22 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_snakepit_cells_pb2.WaitStoppedResponse, _abc.Awaitable[_snakepit_cells_pb2.WaitStoppedResponse]]:
         """Answers when the worker has really stopped running the given call."""
+
+    @_abc_1.abstractmethod
+    def Complete(
+        self,
+        request: _snakepit_cells_pb2.CodePosition,
+        context: _ServicerContext,
+    ) -> _typing.Union[_snakepit_cells_pb2.Completions, _abc.Awaitable[_snakepit_cells_pb2.Completions]]:
+        """Completes code of a session, beside whatever runs there."""
+
+    @_abc_1.abstractmethod
+    def Inspect(
+        self,
+        request: _snakepit_cells_pb2.CodePosition,
+        context: _ServicerContext,
+    ) -> _typing.Union[_snakepit_cells_pb2.Inspection, _abc.Awaitable[_snakepit_cells_pb2.Inspection]]:
+        """Tells what the name at a position in a session's code means."""
 
     @_abc_1.abstractmethod
     def Observe(

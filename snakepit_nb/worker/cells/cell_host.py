@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakepit_nb.calls import CellCall, CellReply
+from snakepit_nb.calls import CellCall, CellReply, CodePosition, Completion, MimeBundle
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.settings import Profile
 from snakepit_nb.worker.runner import Runner
 from snakepit_nb.worker.variables import user_names
 
 from .alone import Alone
+from .questions import completions_of, inspection_of
 from .session import Session, Surroundings
 from .shell import PutEvent, discard, new_shell
 from .side_by_side import SideBySide
@@ -46,6 +47,16 @@ class CellHost:
             session.showing.end()
             if cell.session_id is None:
                 self._discard(session)
+
+    def complete(self, position: CodePosition) -> list[Completion]:
+        """Completes code of a session; on another thread than the session's."""
+        session = self._sessions.get(position.session_id)
+        return [] if session is None else completions_of(session.shell, position)
+
+    def inspect(self, position: CodePosition) -> MimeBundle | None:
+        """Tells what a name of a session means; on another thread than the session's."""
+        session = self._sessions.get(position.session_id)
+        return None if session is None else inspection_of(session.shell, position)
 
     def forget(self, session_id: SessionId) -> bool:
         """Lets a session's shell go, with its variables; tells whether there was one."""

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from snakepit_nb.calls import CellEvent
-from snakepit_nb.errors import PoolClosedError
+from snakepit_nb.errors import CallCancelledError, PoolClosedError, WorkersFailedError
 
 from .call_future import CallFuture
 from .cell_outcome import Outcome, error_of, values_of
@@ -68,6 +68,8 @@ async def _run(feed: Feed, plan: CellPlan, audience: Audience, future: Backgroun
         outcomes = await run_all(feed.pool, plan.cells, put, timeout=plan.request.timeout)
         _contained(partial(audience.finish, outcomes))
         values, error = values_of(plan, outcomes), error_of(plan, outcomes)
+        if _was_cut(error) and not feed.takes_more:
+            error = _closed(feed, future)
     except Exception as failure:  # noqa: BLE001 (it travels to whoever waits)
         values, error = {}, failure
     except BaseException:
@@ -78,11 +80,23 @@ async def _run(feed: Feed, plan: CellPlan, audience: Audience, future: Backgroun
 
 def _refuse(feed: Feed, audience: Audience, future: BackgroundCell) -> None:
     """Ends a cell whose pool was closed in the moment of its start."""
-    error = PoolClosedError(
-        f"Pool {feed.pool.settings.name!r} is stopped.", correlation_id=future.correlation_id
-    )
+    error = _closed(feed, future)
     _contained(partial(audience.finish, [error]))
     _settle(future, None, error)
+
+
+def _was_cut(error: Exception | None) -> bool:
+    """Tells whether somebody ended a cell before it ended itself."""
+    if isinstance(error, WorkersFailedError):
+        return all(map(_was_cut, error.by_worker.values()))
+    return isinstance(error, CallCancelledError) or type(error).__name__ == "KeyboardInterrupt"
+
+
+def _closed(feed: Feed, future: BackgroundCell) -> PoolClosedError:
+    name = feed.pool.settings.name
+    return PoolClosedError(
+        f"The cell was ended with its pool {name!r}.", correlation_id=future.correlation_id
+    )
 
 
 def _settle(future: BackgroundCell, value: object, error: Exception | None) -> None:

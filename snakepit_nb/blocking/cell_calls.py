@@ -19,7 +19,7 @@ from .cell_run import Show, run_cells
 from .feed import Feed
 from .grouped_output import Grouped, Grouping
 from .portal import portal
-from .portal_task import wait
+from .portal_task import let_run, wait
 from .printing import print_event
 from .targets import ANY, Targets, chosen_workers, parse_targets
 
@@ -31,7 +31,7 @@ class CellCalls:
     _pool: Pool
     _feed: Feed
     _recent: deque[CallFuture[Any]]
-    _cells: set[BackgroundCell]
+    _cells: dict[BackgroundCell, CellPlan]
     """Those in the background that are not done."""
 
     def exec(self, code: str, /, *, targets: str | None = None, **options: Any) -> Any:
@@ -140,10 +140,16 @@ class CellCalls:
             PoolClosedError: the pool takes no more.
         """
         future = start_cell(self._feed, plan, audience)
-        self._cells.add(future)
-        future.add_done_callback(self._cells.discard)
+        self._cells[future] = plan
+        future.add_done_callback(lambda _: self._cells.pop(future, None))
         self._recent.append(future)
         return future
+
+    def _interrupt_cells(self) -> None:
+        """Interrupts what runs in the background, so that its workers can end in good order."""
+        for plan in tuple(self._cells.values()):
+            for cell in plan.cells:
+                let_run(partial(self._pool.interrupt, cell.call_id))
 
     def _workers(self) -> list[WorkerId]:
         """Returns the workers that take calls; of two at one place the one that serves."""

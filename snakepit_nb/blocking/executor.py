@@ -9,6 +9,7 @@ from snakepit_nb.errors import UsageError, nearest
 
 from .background import BackgroundCell
 from .call_future import CallFuture
+from .cell_plan import CellPlan
 from .feed import Feed
 from .function_calls import chunk_submitter, submit_function
 from .mapping import map_in_order
@@ -24,7 +25,7 @@ class FunctionCalls(Executor):
 
     _feed: Feed
     _recent: deque[CallFuture[Any]]
-    _cells: set[BackgroundCell]
+    _cells: dict[BackgroundCell, CellPlan]
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> CallFuture[T]:
         """Lets a function run in a worker, and returns its future, which can also be awaited.

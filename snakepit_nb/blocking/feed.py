@@ -121,6 +121,11 @@ class Feed:
         if self._refusal:
             raise PoolClosedError(self._refusal, correlation_id=correlation_id)
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether it does."""
+        return not self._refusal
+
     def refuse(self, because: str) -> None:
         """Takes no more; what is here goes on. From any thread; the last reason stands."""
         with self._lock:

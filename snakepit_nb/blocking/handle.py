@@ -39,7 +39,7 @@ class Pool(ToolCalls, FunctionCalls, CellCalls):
         self._feed = self._scope.__enter__()
         self._pool = self._runner = self._feed.pool
         self._recent = deque(maxlen=REMEMBERED_FUTURES)
-        self._cells = set()
+        self._cells = {}
 
     def __repr__(self) -> str:
         return repr(self._pool) if self.is_running else f"<Pool {self.name!r} stopped>"
@@ -202,6 +202,9 @@ class Pool(ToolCalls, FunctionCalls, CellCalls):
         if self.is_running and not now:
             wait(self._feed.wait_idle)
             wait(self._pool.wait_idle)
+        elif self.is_running and self._cells:
+            self._feed.refuse("is stopped. Start it again: %snakepit start.")
+            self._interrupt_cells()
         with self._closing:  # whoever comes second returns when it has ended
             if self._scope is not None:
                 scope, self._scope = self._scope, None

@@ -9,6 +9,7 @@ from snakepit_nb.errors import (
     UnsendableResultError,
     VariableNotFoundError,
     WorkersFailedError,
+    nearest,
 )
 from snakepit_nb.wire.failures import cell_failure
 
@@ -49,18 +50,19 @@ def error_of(plan: CellPlan, outcomes: Sequence[Outcome]) -> Exception | None:
     return WorkersFailedError(f"the cell failed on {of}: {', '.join(errors)}", errors)
 
 
-def unsent_error(name: str, reason: str, *, trusted: bool) -> SnakepitError:
+def unsent_error(reply: CellReply, name: str, *, trusted: bool) -> SnakepitError:
     """Makes the error for a variable that did not come back."""
-    if reason == NO_SUCH_VARIABLE:
-        return VariableNotFoundError(f"variable {name!r}: {reason}.")
-    words = unsent_words(reason, trusted=trusted, switch="trust_results=True")
-    return UnsendableResultError(f"variable {name!r}: {words}")
+    words = unsent_words(reply, name, trusted=trusted, switch="trust_results=True")
+    is_missing = reply.unsent[name] == NO_SUCH_VARIABLE
+    error = VariableNotFoundError if is_missing else UnsendableResultError
+    return error(f"variable {name!r}: {words}")
 
 
-def unsent_words(reason: str, *, trusted: bool, switch: str) -> str:
+def unsent_words(reply: CellReply, name: str, *, trusted: bool, switch: str) -> str:
     """Words why a variable did not come back, and by what switch it might."""
+    reason = reply.unsent[name]
     if reason == NO_SUCH_VARIABLE:
-        return f"{reason}."
+        return f"{reason}: {nearest(name, reply.names)}"
     if trusted:
         return reason
     return f"{reason} To let this process unpickle what the worker sends: {switch}."
@@ -71,6 +73,6 @@ def _error(outcome: Outcome, *, trusted: bool) -> Exception | None:
         return outcome
     if outcome.error is not None:
         return cell_failure(outcome.error)
-    for name, reason in outcome.unsent.items():
-        return unsent_error(name, reason, trusted=trusted)
+    for name in outcome.unsent:
+        return unsent_error(outcome, name, trusted=trusted)
     return None

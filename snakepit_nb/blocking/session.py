@@ -121,8 +121,8 @@ class Session:
         """
         _check_names(names)
         reply = self._run("", returns=names, trust_results=trust_results)
-        for name, reason in reply.unsent.items():
-            error = unsent_error(name, reason, trusted=trust_results)
+        for name in reply.unsent:
+            error = unsent_error(reply, name, trusted=trust_results)
             raise type(error)(f"Session {self.name!r}, {error.message}")
         return dict(reply.returns)
 

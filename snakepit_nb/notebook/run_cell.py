@@ -87,8 +87,8 @@ def _end(shell: InteractiveShell, plan: CellPlan, outcome: Outcome, *, untold: b
     if outcome.error is not None:
         _fail(shell, outcome.error, untold=untold)
     shell.user_ns.update(outcome.returns)
-    for name, reason in outcome.unsent.items():
-        words = unsent_words(reason, trusted=plan.trusts_results, switch="--trust-results")
+    for name in outcome.unsent:
+        words = unsent_words(outcome, name, trusted=plan.trusts_results, switch="--trust-results")
         raise UsageError(f"--return {name}: {words}")
 
 

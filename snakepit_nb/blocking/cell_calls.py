@@ -18,6 +18,7 @@ from .cell_plan import CellPlan, CellRequest, planned
 from .cell_run import Show, run_cells
 from .feed import Feed
 from .grouped_output import Grouped, Grouping
+from .options import chosen
 from .portal import portal
 from .portal_task import let_run, wait
 from .printing import print_event
@@ -34,13 +35,23 @@ class CellCalls:
     _cells: dict[BackgroundCell, CellPlan]
     """Those in the background that are not done."""
 
-    def exec(self, code: str, /, *, targets: str | None = None, **options: Any) -> Any:
+    def exec(
+        self,
+        code: str,
+        /,
+        *,
+        targets: str | None = None,
+        group_outputs: str = Grouping.WORKER,
+        **options: Any,
+    ) -> Any:
         """Runs code as a cell of the notebook's session, of another one, or on workers.
 
         Args:
             code: What to run; what it shows is printed.
             targets: Workers, each with its own variables: `"all"`, `"0"`, `"0,2"`, `"1:"`, `"w1"`;
                 or `"any"`, with variables that are gone after it.
+            group_outputs: Whose output comes first, where several workers are meant: `none` (as
+                it comes), `worker`, `type` or `order`.
             options: `session`, a session's name; `inputs`, variables to set before, by name;
                 `returns`, the names of variables to bring back; `timeout` in seconds;
                 `correlation_id`; `is_idempotent`, it may run twice; `trust_results`, what the codec
@@ -53,8 +64,9 @@ class CellCalls:
             ToolError: the code raised; where several workers are meant, an ExceptionGroup too.
             SnakepitError: it did not run, or not to its end.
         """
+        grouping = chosen("group_outputs", group_outputs, Grouping)
         plan = self.plan(_request(code, targets, options))
-        grouped = Grouped(plan.names if plan.are_many else (), Grouping.WORKER, print_event)
+        grouped = Grouped(plan.names if plan.are_many else (), grouping, print_event)
         outcomes = self.run_planned(plan, grouped.show)
         grouped.finish()
         error = error_of(plan, outcomes)
@@ -62,10 +74,19 @@ class CellCalls:
             raise error
         return values_of(plan, outcomes) if plan.request.returns else None
 
-    def exec_async(self, code: str, /, *, targets: str | None = None, **options: Any) -> Any:
+    def exec_async(
+        self,
+        code: str,
+        /,
+        *,
+        targets: str | None = None,
+        group_outputs: str = Grouping.WORKER,
+        **options: Any,
+    ) -> BackgroundCell:
         """As `exec`, but returns at once: a future, which can be awaited, with that value."""
+        grouping = chosen("group_outputs", group_outputs, Grouping)
         plan = self.plan(_request(code, targets, options))
-        return self.start_planned(plan, _Printing(plan))
+        return self.start_planned(plan, _Printing(plan, grouping))
 
     def worker_id(self, name: str | int) -> WorkerId:
         """Returns the worker that is at a place now, by its name or number.
@@ -165,9 +186,9 @@ class CellCalls:
 class _Printing:
     """Prints what a background cell puts out."""
 
-    def __init__(self, plan: CellPlan) -> None:
+    def __init__(self, plan: CellPlan, grouping: Grouping) -> None:
         names = plan.names if plan.are_many else ()
-        self._grouped = Grouped(names, Grouping.WORKER, print_event)
+        self._grouped = Grouped(names, grouping, print_event)
 
     def show(self, number: int, event: CellEvent | None) -> None:
         self._grouped.show(number, event)

@@ -52,20 +52,23 @@ def error_of(plan: CellPlan, outcomes: Sequence[Outcome]) -> Exception | None:
 
 def unsent_error(reply: CellReply, name: str, *, trusted: bool) -> SnakepitError:
     """Makes the error for a variable that did not come back."""
-    words = unsent_words(reply, name, trusted=trusted, switch="trust_results=True")
+    words = unsent_words(reply, name, trusted=trusted)
     is_missing = reply.unsent[name] == NO_SUCH_VARIABLE
     error = VariableNotFoundError if is_missing else UnsendableResultError
     return error(f"variable {name!r}: {words}")
 
 
-def unsent_words(reply: CellReply, name: str, *, trusted: bool, switch: str) -> str:
+def unsent_words(reply: CellReply, name: str, *, trusted: bool) -> str:
     """Words why a variable did not come back, and by what switch it might."""
     reason = reply.unsent[name]
     if reason == NO_SUCH_VARIABLE:
         return f"{reason}: {nearest(name, reply.names)}"
     if trusted:
         return reason
-    return f"{reason} To let this process unpickle what the worker sends: {switch}."
+    return (
+        f"{reason} To let the kernel unpickle what its workers send: --trust-results, or "
+        "trust_results=True."
+    )
 
 
 def _error(outcome: Outcome, *, trusted: bool) -> Exception | None:

@@ -10,6 +10,7 @@ from snakepit_nb.errors import UsageError, VariableNotFoundError
 from snakepit_nb.identifiers import WORKER_SESSION_PREFIX
 from snakepit_nb.wire.failures import cell_failure
 
+from .background import BackgroundCell
 from .cell_outcome import unsent_error
 from .cell_plan import CellRequest
 from .lease import Lease
@@ -34,10 +35,10 @@ class SessionPool(Protocol):
     ) -> Any:
         """Runs a tool."""
 
-    def exec(self, code: str, /, *, targets: str | None = None, **options: Any) -> Any:
+    def exec(self, code: str, /, **options: Any) -> Any:
         """Runs a cell."""
 
-    def exec_async(self, code: str, /, *, targets: str | None = None, **options: Any) -> Any:
+    def exec_async(self, code: str, /, **options: Any) -> BackgroundCell:
         """Runs a cell in the background."""
 
     def run_request(self, request: CellRequest) -> CellReply:
@@ -137,7 +138,7 @@ class Session:
         """
         return self._pool.exec(code, **self._place(), **options)
 
-    def exec_async(self, code: str, /, **options: Any) -> Any:
+    def exec_async(self, code: str, /, **options: Any) -> BackgroundCell:
         """As `exec`, but returns at once: a future, which can be awaited, with that value."""
         return self._pool.exec_async(code, **self._place(), **options)
 

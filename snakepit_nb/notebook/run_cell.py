@@ -88,7 +88,7 @@ def _end(shell: InteractiveShell, plan: CellPlan, outcome: Outcome, *, untold: b
         _fail(shell, outcome.error, untold=untold)
     shell.user_ns.update(outcome.returns)
     for name in outcome.unsent:
-        words = unsent_words(outcome, name, trusted=plan.trusts_results, switch="--trust-results")
+        words = unsent_words(outcome, name, trusted=plan.trusts_results)
         raise UsageError(f"--return {name}: {words}")
 
 

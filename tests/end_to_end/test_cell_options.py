@@ -220,7 +220,8 @@ def test_what_the_codec_does_not_carry_comes_with_trust_results_only(kernel: Ker
 
     assert refused.text == (
         "UsageError: --return plain: plain is a `__main__.Plain`, a type that is not carried. "
-        "To let this process unpickle what the worker sends: --trust-results.\n"
+        "To let the kernel unpickle what its workers send: --trust-results, or "
+        "trust_results=True.\n"
     )
     assert kernel.check("plain.number, type(plain) is Plain").value == (6, True)
     impossible = kernel.run(

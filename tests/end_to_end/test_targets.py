@@ -178,3 +178,39 @@ def test_a_worker_that_is_replaced_says_once_that_its_variables_are_gone(kernel:
     assert "precious" in lost.text
     assert kernel.check("list(precious)").value == ["w0", "w2"]
     assert kernel.run("%%snakepit_exec -t w1\nprecious").reply["ename"] == "NameError"
+
+
+def test_a_second_interrupt_kills_the_workers_that_go_on(kernel: Kernel) -> None:
+    before = kernel.worker_pids()
+    running = kernel.begin(
+        "%%snakepit_exec -t 0,2 --group-outputs none\n"
+        "import time\n"
+        "print('begun')\n"
+        "while True:\n"
+        "    try:\n"
+        "        while True: time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('swallowed')\n"
+    )
+    for word in ("begun", "swallowed"):
+        for worker in ("w0", "w2"):
+            running.wait_for(f"[{worker}] {word}")
+        kernel.interrupt()
+
+    ran = running.finish()
+
+    assert ran.reply["ename"] == "WorkersFailedError"
+    assert ran.text.count("killed by the second interrupt") == 2
+    assert set(before.values()) & set(kernel.worker_pids().values()) == {before["w1.1"]}
+
+
+def test_workers_with_threads_have_variables_of_their_own_too(bridged: Kernel) -> None:
+    bridged.check("%snakepit start --workers 2 --profile thread --threads 2 --name threads")
+    bridged.worker_pids("threads")
+    bridged.check("%%snakepit_exec -p threads -t all -r pid\nimport os; pid = os.getpid()")
+
+    assert bridged.check("pid").value == bridged.worker_pids("threads")
+    ran = bridged.check("%%snakepit_exec -p threads -t all -a -o later -r same\nsame = pid")
+    assert ran.outputs == ()
+    assert bridged.check("later.result()['same'] == pid").value is True
+    bridged.check("%snakepit stop threads")

@@ -9,9 +9,34 @@ from .kernel_driver import Kernel
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
 
+NOTEBOOK_CLASSES = """
+from dataclasses import dataclass
+from enum import Enum
+
+class Plain:
+    def __init__(self, number):
+        self.number = number
+    def twice(self):
+        return helper(self.number)
+
+@dataclass
+class Point:
+    x: int
+
+class Colour(Enum):
+    RED = 1
+
+def helper(number):
+    return 2 * number
+
+plain, points, colour = Plain(21), [Point(1), Point(2)], Colour.RED
+"""
+
+
 @pytest.fixture(scope="module")
 def kernel(bridged: Kernel) -> Iterator[Kernel]:
     bridged.check("import snakepit_nb\n%snakepit start --workers 2")
+    bridged.check(NOTEBOOK_CLASSES)
     yield bridged
     bridged.check("%snakepit stop --now")
 
@@ -158,33 +183,7 @@ def test_what_the_user_typed_and_what_he_stopped_is_raised_all_the_same(kernel: 
     assert running.finish().reply["ename"] == "KeyboardInterrupt"
 
 
-NOTEBOOK_CLASSES = """
-from dataclasses import dataclass
-from enum import Enum
-
-class Plain:
-    def __init__(self, number):
-        self.number = number
-    def twice(self):
-        return helper(self.number)
-
-@dataclass
-class Point:
-    x: int
-
-class Colour(Enum):
-    RED = 1
-
-def helper(number):
-    return 2 * number
-
-plain, points, colour = Plain(21), [Point(1), Point(2)], Colour.RED
-"""
-
-
 def test_functions_and_classes_of_the_notebook_travel_with_their_instances(kernel: Kernel) -> None:
-    kernel.check(NOTEBOOK_CLASSES)
-
     ran = kernel.check(
         "%%snakepit_exec -s travelled -i helper,Plain,Point,Colour,plain,points,colour -r back\n"
         "print(plain.twice(), type(plain) is Plain, points == [Point(1), Point(2)])\n"

@@ -5,6 +5,7 @@ from snakepit_nb.errors import UsageError, nearest
 
 from .call_commands import call_commands
 from .cell_options import parse_arguments, split_words, wants_help
+from .doctor_commands import doctor_commands
 from .orphan_commands import orphan_commands
 from .pool_commands import pool_commands
 from .subcommand import Surroundings
@@ -18,6 +19,7 @@ SUBCOMMANDS = {
     **variable_commands(),
     **trace_commands(),
     **orphan_commands(),
+    **doctor_commands(),
 }
 
 

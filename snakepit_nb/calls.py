@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .identifiers import CallId, CorrelationId, SessionId
+from .identifiers import CallId, CorrelationId, SessionId, WorkerId
 from .settings import Affinity
 
 
@@ -97,6 +97,8 @@ class CellCall:
     """None: variables of its own, which are gone after it."""
     code: str
     affinity: Affinity = Affinity.STRICT_QUEUE
+    worker_id: WorkerId | None = None
+    """The only worker that it wants; its session, if it is new, settles there."""
     execution_count: int = 0
     """The number that `In[n]` and `Out[n]` show; 0 lets the session count by itself."""
     store_history: bool = True
@@ -108,7 +110,13 @@ class CellCall:
     """Its session never expires: it is the notebook's own."""
     is_idempotent: bool = False
     """It may run twice."""
+    trust_results: bool = False
+    """Variables that the codec does not carry may come back as pickles."""
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
+
+
+NO_SUCH_VARIABLE = "the session has no variable of this name"
+"""The reason why a variable was not sent that is not there."""
 
 
 MimeBundle = Mapping[str, Any]

@@ -1,9 +1,9 @@
 """Every error that is raised on purpose, in families by whose fault it is."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from .identifiers import CorrelationId
 
@@ -71,6 +71,33 @@ class CellFailedError(ToolError):
         return list(self._traceback)  # as IPython made it, part by part
 
 
+class WorkersFailedError(ToolError, ExceptionGroup[Exception]):
+    """A cell that several workers ran failed on some; `by_worker` has each one's error."""
+
+    def __new__(cls, message: str, by_worker: Mapping[str, Exception]) -> Self:
+        """Makes the group: its text and its errors are given here, and stay."""
+        return super().__new__(cls, message, [*by_worker.values()])
+
+    def __init__(self, message: str, by_worker: Mapping[str, Exception]) -> None:
+        # Not `super()`: a group has its message already, and keeps it.
+        Exception.__init__(self, message, by_worker)
+        self.by_worker = dict(by_worker)
+        self.correlation_id = None
+        self.remote_type = "ExceptionGroup"
+        self.remote_traceback = ""
+
+    def _render_traceback_(self) -> list[str]:
+        lines = [f"{type(self).__name__}: {self.message}"]
+        for worker, error in self.by_worker.items():
+            lines += ["", f"[{worker}]", *_rendered(error)]
+        return lines
+
+
+def _rendered(error: Exception) -> list[str]:
+    own = error._render_traceback_() if isinstance(error, ToolError) else []
+    return own or [f"{type(error).__name__}: {error}"]
+
+
 class ValueEncodingError(SnakepitError):
     """A value has a type that the line does not carry, or bytes are not what the line writes."""
 
@@ -123,6 +150,10 @@ class SessionError(SnakepitError):
 
 class SessionNotFoundError(SessionError):
     """There is no session of that name."""
+
+
+class VariableNotFoundError(SessionError, KeyError):
+    """The session has no variable of that name. A KeyError too, as every mapping's."""
 
 
 class SessionBusyError(SessionError):

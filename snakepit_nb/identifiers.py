@@ -26,6 +26,20 @@ def is_correlation_id(text: str) -> bool:
     return 0 < len(text) <= LONGEST_CORRELATION_ID and text.isascii() and text.isprintable()
 
 
+WORKER_SESSION_PREFIX = "worker:"
+"""Of the sessions that are the workers' own; no session of a user has a name that begins so."""
+
+
+def place_name(worker: WorkerId) -> str:
+    """Names a worker's place: `w0` for `w0` and for all that replace it."""
+    return worker.partition(".")[0]
+
+
+def worker_session(worker: WorkerId) -> SessionId:
+    """Names the session that is a worker's own. Its place keeps the name, so a loss is noticed."""
+    return SessionId(WORKER_SESSION_PREFIX + place_name(worker))
+
+
 def worker_id(place: int, incarnation: int) -> WorkerId:
     """Names the given incarnation (from 0) of a worker place (from 0)."""
     return WorkerId(f"w{place}" if incarnation == 0 else f"w{place}.{incarnation}")

@@ -29,7 +29,9 @@ class CallFuture(Future[T]):
         self._runs_now = runs_now
 
     def __repr__(self) -> str:
-        return f"<CallFuture {self._what} {self._state_in_words()} [{self.correlation_id}]>"
+        return (
+            f"<{type(self).__name__} {self._what} {self._state_in_words()} [{self.correlation_id}]>"
+        )
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._awaited().__await__()

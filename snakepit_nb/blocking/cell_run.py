@@ -1,13 +1,18 @@
-"""One cell in a worker, for a thread that waits for it."""
+"""The calls of a cell, run side by side: for a thread that waits for them, or in the background."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from snakepit_nb.calls import CellCall, CellEvent, CellReply
-from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.pool.pool import Pool
+import anyio
 
+from snakepit_nb.calls import CellCall, CellEvent
+from snakepit_nb.errors import SnakepitError
+from snakepit_nb.identifiers import CallId
+from snakepit_nb.pool.pool import Pool
+from snakepit_nb.wire.cell_messages import trusted
+
+from .cell_outcome import Outcome
 from .delivery import Delivery
 from .interrupts import interrupts_to
 from .portal_task import let_run
@@ -15,47 +20,89 @@ from .portal_task import let_run
 KILL_WITHIN_SECONDS = 2.0
 KILLED_BY_INTERRUPT = "it was killed by the second interrupt"
 
+Piece = tuple[int, CellEvent | None]
+"""What the call of this number shows; None: it has ended."""
+Show = Callable[[int, CellEvent | None], None]
 
-def run_cell(
-    pool: Pool,
-    cell: CellCall,
-    show: Callable[[CellEvent], None],
-    *,
-    timeout: float | None = None,
-) -> CellReply:
-    """Runs a cell and shows on this thread what it puts out.
 
-    An interrupt goes to the worker, which answers it; a second one within 2 s kills the worker.
+def run_cells(
+    pool: Pool, cells: Sequence[CellCall], show: Show, *, timeout: float | None = None
+) -> list[Outcome]:
+    """Runs calls of cells and shows on this thread what they put out.
 
-    Raises:
-        SnakepitError: the cell did not run, or not to its end.
+    An interrupt goes to all their workers, which answer it; a second one within 2 s kills them.
+
+    Returns: how each ended, in order.
     """
-    delivery: Delivery[CellEvent, CellReply] = Delivery(
-        partial(_run_on_portal, pool, cell, timeout)
+    delivery: Delivery[Piece, list[Outcome]] = Delivery(
+        lambda put: run_all(pool, cells, put, timeout=timeout)
     )
     pressed = 0.0
 
     def press() -> None:
         nonlocal pressed
         now = time.monotonic()
-        if now - pressed <= KILL_WITHIN_SECONDS:
-            let_run(partial(pool.kill, cell.call_id, KILLED_BY_INTERRUPT))
-        else:
-            let_run(partial(pool.interrupt, cell.call_id))
+        kills = now - pressed <= KILL_WITHIN_SECONDS
+        for cell in cells:
+            let_run(partial(_end, pool, cell.call_id, kills=kills))
         pressed = now
 
     try:
         with interrupts_to(press):
             delivery.start()
-            for event in delivery:
-                show(event)
+            for number, event in delivery:
+                show(number, event)
     except BaseException:
         delivery.cancel()
         raise
     return delivery.result
 
 
-async def _run_on_portal(
-    pool: Pool, cell: CellCall, timeout: float | None, put: PutCellEvent
-) -> CellReply:
-    return await pool.run_cell(cell, put, timeout=timeout)
+async def run_all(
+    pool: Pool,
+    cells: Sequence[CellCall],
+    put: Callable[[Piece], Awaitable[None]],
+    *,
+    timeout: float | None,
+) -> list[Outcome]:
+    """Runs calls of cells on the pool's loop; returns how each ended, in order."""
+    if len(cells) == 1:
+        return [await _run_one(pool, cells[0], 0, put, timeout)]
+    outcomes: dict[int, Outcome] = {}
+
+    async def run(number: int, cell: CellCall) -> None:
+        outcomes[number] = await _run_one(pool, cell, number, put, timeout)
+
+    async with anyio.create_task_group() as tasks:
+        for number, cell in enumerate(cells):
+            tasks.start_soon(run, number, cell)
+    return [outcomes[number] for number in range(len(cells))]
+
+
+async def _run_one(
+    pool: Pool,
+    cell: CellCall,
+    number: int,
+    put: Callable[[Piece], Awaitable[None]],
+    timeout: float | None,
+) -> Outcome:
+    async def put_event(event: CellEvent) -> None:
+        await put((number, event))
+
+    outcome: Outcome
+    try:
+        outcome = await pool.run_cell(cell, put_event, timeout=timeout)
+        if cell.trust_results:  # a pickle may run code, for as long as it likes
+            outcome = await anyio.to_thread.run_sync(trusted, outcome)
+    except SnakepitError as error:
+        error.__traceback__ = None  # it tells all itself, and the way to it holds the arguments
+        outcome = error
+    await put((number, None))
+    return outcome
+
+
+async def _end(pool: Pool, call_id: CallId, *, kills: bool) -> None:
+    if kills:
+        await pool.kill(call_id, KILLED_BY_INTERRUPT)
+    else:
+        await pool.interrupt(call_id)

@@ -7,7 +7,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from snakepit_nb.errors import UsageError, nearest
 
+from .background import BackgroundCell
 from .call_future import CallFuture
+from .cell_plan import CellPlan
 from .feed import Feed
 from .function_calls import chunk_submitter, submit_function
 from .mapping import map_in_order
@@ -23,6 +25,7 @@ class FunctionCalls(Executor):
 
     _feed: Feed
     _recent: deque[CallFuture[Any]]
+    _cells: dict[BackgroundCell, CellPlan]
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> CallFuture[T]:
         """Lets a function run in a worker, and returns its future, which can also be awaited.
@@ -69,14 +72,20 @@ class FunctionCalls(Executor):
         )
 
     def future(self, wanted: str = "-1") -> CallFuture[Any]:
-        """Returns one of the last 20 futures of `submit`: by correlation id, or `-1` for the last.
+        """Returns a function's or background cell's future: by correlation id, `-1` for the last.
+
+        The last 20 are known, and all cells that are not done.
 
         Raises:
             UsageError: there is none such.
         """
         recent: list[CallFuture[Any]] = list(self._recent)
         by_place = {str(place): recent[place] for place in range(-len(recent), 0)}
-        by_id: dict[str, CallFuture[Any]] = {found.correlation_id: found for found in recent}
+        by_id: dict[str, CallFuture[Any]] = {
+            found.correlation_id: found for found in (*self._cells, *recent)
+        }
         if wanted not in by_place | by_id:
-            raise UsageError(f"Nothing was submitted as {wanted!r}: {nearest(wanted, by_id)}")
+            raise UsageError(
+                f"Nothing was submitted or started as {wanted!r}: {nearest(wanted, by_id)}"
+            )
         return (by_place | by_id)[wanted]

@@ -5,7 +5,7 @@ Any thread appends; a few runners on the portal thread take from it, each one ca
 
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -121,10 +121,31 @@ class Feed:
         if self._refusal:
             raise PoolClosedError(self._refusal, correlation_id=correlation_id)
 
+    @property
+    def takes_more(self) -> bool:
+        """Whether it does."""
+        return not self._refusal
+
     def refuse(self, because: str) -> None:
         """Takes no more; what is here goes on. From any thread; the last reason stands."""
         with self._lock:
             self._refusal = f"Pool {self.pool.settings.name!r} {because}"
+
+    def start(
+        self, work: Callable[[], Coroutine[Any, Any, None]], refuse: Callable[[], None]
+    ) -> None:
+        """Lets work begin soon that must not raise, in the order of the calls; from any thread.
+
+        The pool's end waits for it. Where the pool has ended meanwhile, `refuse` is called.
+        """
+
+        def begin() -> None:
+            if self._refusal:
+                refuse()
+            else:
+                self._tasks.start_soon(work)
+
+        portal().call_soon(begin)
 
     # All below belongs to the portal thread.
 
@@ -151,7 +172,7 @@ class Feed:
 
     def cancel_waiting(self) -> None:
         """Cancels what no worker has begun, also what waits in the pool's own queue."""
-        begun = self._begun()
+        begun = self.begun()
         held_up = [bundle for bundle in self._in_flight if bundle.call_id not in begun]
         for fed in (*self._waiting, *(fed for bundle in held_up for fed in bundle.feds)):
             fed.future.cancel()
@@ -162,12 +183,13 @@ class Feed:
         for fed in tuple(self._waiting):
             _fail(fed, PoolClosedError(self._refusal, correlation_id=fed.future.correlation_id))
 
-    def _begun(self) -> set[CallId]:
+    def begun(self) -> set[CallId]:
+        """Returns the calls that have a worker."""
         return {call.call_id for worker in self.pool.snapshot().workers for call in worker.calls}
 
     def _runs(self, fed: Fed[Any]) -> bool:
         """Tells, on any thread, whether a call has a worker."""
-        return fed.bundle is not None and fed.bundle.call_id in portal().call(self._begun)
+        return fed.bundle is not None and fed.bundle.call_id in portal().call(self.begun)
 
     @property
     def _room(self) -> int:

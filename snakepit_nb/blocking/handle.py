@@ -2,44 +2,34 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from snakepit_nb.calls import (
-    CellCall,
-    CellEvent,
-    CellReply,
-    CodePosition,
-    Completion,
-    MimeBundle,
-    ToolSpec,
-)
+from snakepit_nb.calls import CodePosition, Completion, MimeBundle, ToolSpec
 from snakepit_nb.errors import UsageError, nearest
-from snakepit_nb.identifiers import SessionId, WorkerId
+from snakepit_nb.identifiers import SessionId, WorkerId, place_name
 from snakepit_nb.observations import EventControl
 from snakepit_nb.pool.snapshot import PoolSnapshot
-from snakepit_nb.settings import Affinity, PoolSettings
-from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.home import flush
 
-from .cell_run import run_cell
+from .cell_calls import CellCalls
 from .event_control import changed_control
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
 from .lease import Lease
 from .leaving import kill_all
-from .new_call import chosen_correlation_id, new_origin
+from .new_call import check_session, chosen_correlation_id
 from .portal import portal
 from .portal_task import wait
-from .printing import print_event
-from .session import Session
+from .session import Session, WorkerSession
 from .tool_calls import ToolCalls
 
 
-class Pool(ToolCalls, FunctionCalls):
+class Pool(ToolCalls, FunctionCalls, CellCalls):
     """A running pool. Made by `start`; ends by `stop`, or at the end of a `with`."""
 
     def __init__(self, settings: PoolSettings) -> None:
@@ -50,6 +40,7 @@ class Pool(ToolCalls, FunctionCalls):
         self._feed = self._scope.__enter__()
         self._pool = self._runner = self._feed.pool
         self._recent = deque(maxlen=REMEMBERED_FUTURES)
+        self._cells = {}
 
     def __repr__(self) -> str:
         return repr(self._pool) if self.is_running else f"<Pool {self.name!r} stopped>"
@@ -98,37 +89,16 @@ class Pool(ToolCalls, FunctionCalls):
 
     def session(self, name: str) -> Session:
         """Returns a session of its own variables, which its first call creates."""
+        check_session(name)
         return Session(name, self)
 
-    def run_cell(
-        self,
-        code: str,
-        *,
-        session: str | None,
-        show: Callable[[CellEvent], None] | None = None,
-        timeout: float | None = None,
-        correlation_id: str | None = None,
-        **details: Any,
-    ) -> CellReply:
-        """Runs a cell in a session's worker; `show` gets what it shows, by default it is printed.
-
-        Without a session it runs on any worker, with variables of its own that are gone after it.
+    def worker(self, name: str | int) -> WorkerSession:
+        """Returns a worker's own variables, as `-t NAME` has them; they live as long as it does.
 
         Raises:
-            SnakepitError: the cell did not run, or not to its end. An error of the code itself is
-                in the reply.
+            UsageError: there is no such worker.
         """
-        chosen_id = chosen_correlation_id(correlation_id)
-        cell = CellCall(
-            call_id=new_call_id(),
-            correlation_id=chosen_id,
-            session_id=None if session is None else SessionId(session),
-            code=code,
-            affinity=Affinity.HINT if session is None else Affinity.STRICT_QUEUE,
-            origin=new_origin(self.settings, chosen_id),
-            **details,
-        )
-        return run_cell(self._pool, cell, show or print_event, timeout=timeout)
+        return WorkerSession(place_name(self.worker_id(name)), self)
 
     def complete(self, session: str, code: str, cursor: int) -> tuple[Completion, ...]:
         """Completes code of a session as its own shell does, in bounded time.
@@ -159,10 +129,6 @@ class Pool(ToolCalls, FunctionCalls):
         wanted = None if worker is None else WorkerId(worker)
         scope = self._pool.lease(chosen_correlation_id(None), wanted)
         return Lease(self.settings, portal().open(scope))
-
-    def end_session(self, name: str) -> None:
-        """Lets a session go, with its variables, once its worker has finished what it runs."""
-        wait(partial(self._pool.end_session, SessionId(name)))
 
     def resize(self, workers: int) -> None:
         """Starts workers, and waits for them, or lets surplus ones finish, until there are so many.
@@ -257,6 +223,9 @@ class Pool(ToolCalls, FunctionCalls):
         if self.is_running and not now:
             wait(self._feed.wait_idle)
             wait(self._pool.wait_idle)
+        elif self.is_running and self._cells:
+            self._feed.refuse("is stopped. Start it again: %snakepit start.")
+            self._interrupt_cells()
         with self._closing:  # whoever comes second returns when it has ended
             if self._scope is not None:
                 scope, self._scope = self._scope, None

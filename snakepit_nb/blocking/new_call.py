@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from snakepit_nb.calls import NO_ORIGIN, Origin, ToolCall
+from snakepit_nb.errors import UsageError
 from snakepit_nb.identifiers import (
     CORRELATION_KEY,
+    WORKER_SESSION_PREFIX,
     CorrelationId,
     SessionId,
     is_correlation_id,
@@ -29,8 +31,10 @@ def new_tool_call(
     """Makes a tool's call. A `correlation_id` among its arguments names it and is taken out.
 
     Raises:
-        UsageError: that cannot be a correlation id.
+        UsageError: that cannot be a correlation id, or the session is a worker's own.
     """
+    if session is not None:
+        check_session(session)
     given = arguments.get(CORRELATION_KEY)
     correlation_id = chosen_correlation_id(None if given is None else str(given))
     return ToolCall(
@@ -42,6 +46,16 @@ def new_tool_call(
         affinity=affinity,
         origin=new_origin(settings, correlation_id),
     )
+
+
+def check_session(name: str) -> None:
+    """Raises UsageError where a session is not for users by its name."""
+    if name.startswith(WORKER_SESSION_PREFIX):
+        worker = name.removeprefix(WORKER_SESSION_PREFIX)
+        raise UsageError(
+            f"session {name!r}: such are the workers' own. Take --targets {worker}, or "
+            f"pool.worker({worker!r})."
+        )
 
 
 def new_origin(settings: PoolSettings, correlation_id: CorrelationId) -> Origin:

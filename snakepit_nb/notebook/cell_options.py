@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NoReturn
 
+from snakepit_nb.blocking.grouped_output import Grouping
+from snakepit_nb.blocking.targets import Targets, parse_targets
 from snakepit_nb.errors import UsageError, nearest
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
@@ -30,12 +32,19 @@ class CellOptions:
 
     pool: str | None = None
     session: str | None = None
-    targets: str | None = None
+    targets: Targets | None = None
+    background: bool = False
+    out: str | None = None
+    """How the notebook shall call the handle of a cell in the background."""
     inputs: tuple[str, ...] = ()
     returns: tuple[str, ...] = ()
     timeout: float | None = None
     correlation_id: str | None = None
     idempotent: bool = False
+    trust_results: bool = False
+    grouping: Grouping = Grouping.WORKER
+    local: bool = False
+    raises: bool = True
     quiet: bool = False
 
 
@@ -120,7 +129,23 @@ def cell_parser() -> OptionParser:
         help="the session; the notebook's own, with its variables",
     )
     parser.add_argument(
-        "-t", "--targets", metavar="any", help="any: variables of its own, on whichever worker"
+        "-t",
+        "--targets",
+        metavar="SPEC",
+        help="workers, each with its own variables: all, 0, 0,2, 1:, w1; or any: whichever has "
+        "room, with variables that are gone after it",
+    )
+    parser.add_argument(
+        "-a",
+        "--async",
+        "--bg",
+        "--noblock",
+        dest="background",
+        action="store_true",
+        help="return at once; its output keeps coming into this cell",
+    )
+    parser.add_argument(
+        "-o", "--out", metavar="NAME", help="with --async: the variable for the cell's handle"
     )
     parser.add_argument(
         "-i", "--in", dest="inputs", metavar="A,B", default="", help="variables to send along"
@@ -136,6 +161,27 @@ def cell_parser() -> OptionParser:
         help="it may run twice: run it again where its worker is lost",
     )
     parser.add_argument(
+        "--trust-results",
+        action="store_true",
+        help="let --return unpickle what else could not come: a worker's code may run here",
+    )
+    parser.add_argument(
+        "--group-outputs",
+        choices=[str(grouping) for grouping in Grouping],
+        default=str(Grouping.WORKER),
+        help="with several workers, whose output comes first: as it comes, by worker (the "
+        "default), by type, or the first output of each",
+    )
+    parser.add_argument(
+        "--local", action="store_true", help="run it in the kernel, as if this line were not there"
+    )
+    parser.add_argument(
+        "--no-raise",
+        dest="raises",
+        action="store_false",
+        help="show its error, but let the cells that follow run",
+    )
+    parser.add_argument(
         "-q", "--quiet", action="store_true", help="show no output but the error, if any"
     )
     return parser
@@ -148,21 +194,37 @@ def parse_cell_options(words: Sequence[str]) -> CellOptions:
         UsageError: they do not fit.
     """
     found = cell_parser().parse(words)
-    if found.targets is not None and found.targets != "any":
-        raise UsageError(f"--targets {found.targets}: this version knows `any` only.")
-    if found.targets is not None and found.session is not None:
-        raise UsageError("--targets and --session exclude each other: give one of them.")
+    session, targets = parse_place(found)
+    if found.out is not None and not (found.background or found.local):
+        raise UsageError(f"--out {found.out}: it names the handle of a cell with --async.")
     return CellOptions(
         pool=found.pool,
-        session=found.session,
-        targets=found.targets,
-        inputs=_names("--in", found.inputs),
-        returns=_names("--return", found.returns),
+        session=session,
+        targets=targets,
+        background=found.background,
+        out=None if found.out is None else _name("--out", found.out),
+        inputs=parse_names("--in", found.inputs),
+        returns=parse_names("--return", found.returns),
         timeout=None if found.timeout is None else parse_seconds("--timeout", found.timeout),
         correlation_id=found.correlation_id,
         idempotent=found.idempotent,
+        trust_results=found.trust_results,
+        grouping=Grouping(found.group_outputs),
+        local=found.local,
+        raises=found.raises,
         quiet=found.quiet,
     )
+
+
+def parse_place(found: argparse.Namespace) -> tuple[str | None, Targets | None]:
+    """Reads what `--session` and `--targets` say.
+
+    Raises:
+        UsageError: both say something, or the targets have no form that is known.
+    """
+    if found.targets is not None and found.session is not None:
+        raise UsageError("--targets and --session exclude each other: give one of them.")
+    return found.session, None if found.targets is None else parse_targets(found.targets)
 
 
 def parse_bytes(option: str, text: str) -> int:
@@ -248,9 +310,16 @@ def _name_and_value(word: str) -> tuple[str, str]:
     return name, source
 
 
-def _names(option: str, text: str) -> tuple[str, ...]:
-    names = tuple(name for name in re.split(r"[,\s]+", text) if name)
-    for name in names:
-        if not name.isidentifier():
-            raise UsageError(f"{option} {name}: this is no name of a variable.")
-    return names
+def parse_names(option: str, text: str) -> tuple[str, ...]:
+    """Reads names of variables, apart by commas or blanks.
+
+    Raises:
+        UsageError: one is no name.
+    """
+    return tuple(_name(option, name) for name in re.split(r"[,\s]+", text) if name)
+
+
+def _name(option: str, name: str) -> str:
+    if not name.isidentifier():
+        raise UsageError(f"{option} {name}: this is no name of a variable.")
+    return name

@@ -6,13 +6,13 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from snakepit_nb.blocking import face
+from snakepit_nb.blocking.cell_plan import CellRequest
 from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.calls import Completion, MimeBundle
 from snakepit_nb.errors import SnakepitError
 
 from .cell_options import cell_parser, parse_cell_options, split_words
 from .line_completion import Known, complete_options, complete_subcommand
-from .run_cell import NOTEBOOK_SESSION
 from .subcommands import SUBCOMMANDS
 
 CELL = "%%snakepit_exec"
@@ -89,11 +89,13 @@ def _session_of(shell: InteractiveShell, first_line: str) -> tuple[Pool, str] | 
     try:
         words = split_words(first_line.removeprefix(CELL), shell.user_ns)
         options = parse_cell_options(words)
-        if options.targets is not None:
-            return None
-        return face.pool(options.pool), options.session or NOTEBOOK_SESSION
+        chosen = face.pool(options.pool)
+        request = CellRequest(code="", session=options.session, targets=options.targets)
+        cells = chosen.plan(request).cells
     except SnakepitError:
         return None
+    session = cells[0].session_id
+    return None if options.local or session is None else (chosen, session)
 
 
 def _known(shell: InteractiveShell) -> Known:

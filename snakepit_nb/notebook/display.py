@@ -17,8 +17,10 @@ from snakepit_nb.calls import (
     ExecuteResult,
     StreamText,
 )
-from snakepit_nb.errors import CellFailedError
+from snakepit_nb.errors import WorkersFailedError
 from snakepit_nb.wire.failures import cell_failure
+
+from .error_lines import rendered
 
 
 def show_event(shell: InteractiveShell, event: CellEvent) -> None:
@@ -48,7 +50,7 @@ def show_event(shell: InteractiveShell, event: CellEvent) -> None:
             assert_never(event)
 
 
-def fail_without_a_word(shell: Any, failure: CellFailedError) -> None:
+def fail_without_a_word(shell: Any, failure: BaseException) -> None:
     """Lets an error end the cell whose traceback stands there already, above later output."""
 
     def skip(kind: type[BaseException], error: BaseException, traceback: list[str]) -> None:
@@ -60,7 +62,20 @@ def fail_without_a_word(shell: Any, failure: CellFailedError) -> None:
         shell._showtraceback = skip  # noqa: SLF001 (as above)
         return []
 
-    failure._render_traceback_ = render  # type: ignore[method-assign]
+    failure._render_traceback_ = render  # type: ignore[attr-defined]  # IPython's hook
+
+
+def fail_as_rendered(shell: Any, failure: WorkersFailedError) -> None:
+    """Lets a group of errors end the cell by its own rendering: IPython prints Python's."""
+
+    def show(*arguments: object, **options: object) -> None:
+        del shell.showtraceback  # the instance's own; the class's is back
+        if sys.exception() is failure:
+            shell._showtraceback(type(failure), failure, rendered(failure))  # noqa: SLF001 (no other shows given lines)
+        else:
+            shell.showtraceback(*arguments, **options)
+
+    shell.showtraceback = show
 
 
 def _show_result(event: ExecuteResult) -> None:

@@ -8,6 +8,7 @@ from snakepit_nb.telemetry.cell_traces import cell_traces
 from snakepit_nb.telemetry.correlation import requests
 
 from .completion import install
+from .local_cells import LocalCells
 from .magics import SnakepitMagics
 
 
@@ -33,6 +34,8 @@ _undo: list[Callable[[], None]] = []
 def load(shell: InteractiveShell) -> None:
     """Registers the magics, and gives each execute request of this kernel one correlation id."""
     shell.register_magics(SnakepitMagics)
+    LocalCells.unregister(shell)  # loading twice is harmless
+    LocalCells(shell.user_ns).register(shell)
     requests.request_key = lambda: _message_id(shell)
     for moment, note in _NOTES.items():
         shell.events.register(moment, note)
@@ -43,6 +46,7 @@ def unload(shell: InteractiveShell) -> None:
     """Takes the magics away. Pools run on: `%reload_ext`, which calls this, shall keep them."""
     for kind, name in (("line", "snakepit"), ("line", "snakepit_exec"), ("cell", "snakepit_exec")):
         shell.magics_manager.magics[kind].pop(name, None)
+    LocalCells.unregister(shell)
     requests.request_key = lambda: None
     while _undo:
         _undo.pop()()

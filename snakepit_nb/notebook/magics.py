@@ -1,19 +1,17 @@
 """The magics. Thin: what they do stands in `subcommands` and `run_cell`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from IPython.core.error import UsageError as LineError
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class, no_var_expand
 from traitlets import Enum, Float, Integer, observe
 
 from snakepit_nb.blocking.face import configure
-from snakepit_nb.errors import SnakepitError, ToolError, UsageError
 from snakepit_nb.settings import Affinity, CapacityStrategy, Profile
 
 from .cell_options import CellOptions, cell_parser, parse_cell_options, split_words, wants_help
+from .error_lines import one_line_errors
+from .local_cells import run_local_cell
 from .run_cell import run_notebook_cell
 from .subcommand import Surroundings
 from .subcommands import run_line
@@ -56,44 +54,25 @@ class SnakepitMagics(Magics):
 
         `%snakepit --help` tells what each does, `%snakepit start --help` its options.
         """
-        with _one_line_errors():
+        with one_line_errors():
             return run_line(line, Surroundings(namespace=self.shell.user_ns))
 
     @no_var_expand
     @line_cell_magic
-    def snakepit_exec(self, line: str, cell: str | None = None) -> None:
+    def snakepit_exec(self, line: str, cell: str | None = None) -> object:
         """Runs the cell in a worker, as the kernel itself would run it.
 
         `%%snakepit_exec --help` tells its options. `%snakepit_exec CODE` runs one line.
         """
-        with _one_line_errors():
+        with one_line_errors():
             if cell is None:
-                run_notebook_cell(self.shell, CellOptions(), line)
-                return
+                return run_notebook_cell(self.shell, CellOptions(), line)
             words = split_words(line, self.shell.user_ns) if line else []
             if wants_help(words):
                 print(cell_parser().format_help())
-                return
+                return None
             options = parse_cell_options(words) if words else CellOptions()
-            run_notebook_cell(self.shell, options, cell)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Shows errors that are not of the user's code as one line, without the way to them."""
-    try:
-        yield
-    except UsageError as error:
-        raise LineError(str(error)) from None
-    except KeyboardInterrupt as interrupt:
-        _show_as(interrupt, f"KeyboardInterrupt: {interrupt}".rstrip(": "))
-        raise
-    except ToolError:
-        raise  # its own rendering is the worker's traceback
-    except SnakepitError as error:
-        _show_as(error, f"{type(error).__name__}: {error}")
-        raise
-
-
-def _show_as(error: BaseException, line: str) -> None:
-    error._render_traceback_ = lambda: [line]  # type: ignore[attr-defined]  # IPython's hook
+            if options.local:
+                run_local_cell(self.shell, cell)
+                return None
+            return run_notebook_cell(self.shell, options, cell)

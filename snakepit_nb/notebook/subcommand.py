@@ -1,7 +1,7 @@
 """What a subcommand of `%snakepit` is."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from .cell_options import OptionParser
 class Surroundings:
     """What a subcommand may use of the notebook."""
 
-    namespace: Mapping[str, Any]
+    namespace: MutableMapping[str, Any]
 
 
 Run = Callable[[argparse.Namespace, Surroundings], object]

@@ -10,11 +10,13 @@ from .orphan_commands import orphan_commands
 from .pool_commands import pool_commands
 from .subcommand import Surroundings
 from .trace_commands import trace_commands
+from .variable_commands import variable_commands
 from .widgets.status_view import status_view
 
 SUBCOMMANDS = {
     **pool_commands(),
     **call_commands(),
+    **variable_commands(),
     **trace_commands(),
     **orphan_commands(),
     **doctor_commands(),

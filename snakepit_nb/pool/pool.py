@@ -322,6 +322,7 @@ def _submitted(call: ToolCall | CellCall) -> CallSubmitted:
         call_id=call.call_id,
         session_id=call.session_id,
         affinity=call.affinity,
+        worker_id=call.worker_id if isinstance(call, CellCall) else None,
         is_cell=isinstance(call, CellCall),
         keeps_session=isinstance(call, CellCall) and call.keeps_session,
     )

@@ -119,7 +119,8 @@ class Share:
         Raises: as `run`, where it may not.
         """
         call = self._call
-        if call.is_cancelled or call.holds_state or loss.because == STOPPED:
+        ends_here = call.is_cancelled or call.holds_state or loss.because == STOPPED
+        if ends_here or self._event.worker_id is not None:  # the only one that it wanted
             raise final_error(call, loss, None) from None
         decision = decide(
             [*(attempt.progress for attempt in call.lost), loss.progress],

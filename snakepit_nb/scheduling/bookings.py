@@ -155,6 +155,7 @@ class Bookings:
             is_manual=event.is_manual,
             is_cell=is_cell,
             is_held=is_cell and self._turns.is_taken(session_id),
+            is_chosen=event.worker_id is not None,
         )
 
     def _refusal_to_wait(self, call: WaitingCall) -> Refusal | None:
@@ -170,7 +171,8 @@ class Bookings:
     def _grant(self, worker: Worker, call: WaitingCall, now: float) -> Decision:
         self._roster.book(worker, call, now)
         self._running[call.call_id] = worker
-        if call.session_id is not None and call.pinned_to is None:
+        has_home = call.pinned_to is not None and not self._is_first(call)
+        if call.session_id is not None and not has_home:
             if call.affinity is Affinity.HINT:
                 self._sessions.prefer(call.session_id, worker.worker_id)
             else:
@@ -179,8 +181,12 @@ class Bookings:
         return GrantLease(
             call_id=call.call_id,
             worker_id=worker.worker_id,
-            holds_state=call.session_id is not None and call.pinned_to is not None,
+            holds_state=call.session_id is not None and has_home,
         )
+
+    def _is_first(self, call: WaitingCall) -> bool:
+        """Tells whether a call whose worker was chosen is the first of its session there."""
+        return call.is_chosen and self._sessions.home_of(call.session_id) is None
 
     def _leave(self, call_id: CallId, session_id: SessionId | None, now: float) -> CallId | None:
         """Notes that a call is over; returns the cell of its session whose turn it is by that."""

@@ -75,7 +75,7 @@ class CallSubmitted:
     keeps_session: bool = False
     """Its session never expires."""
     worker_id: WorkerId | None = None
-    """The only worker that it wants."""
+    """The only worker that it wants; its session, if it has no home, settles there."""
     is_manual: bool = False
     """It is a lease that the caller took by hand."""
     is_cell: bool = False

@@ -26,6 +26,8 @@ class WaitingCall:
     is_cell: bool = False
     is_held: bool = False
     """Another cell of its session comes first."""
+    is_chosen: bool = False
+    """Its caller chose the worker: its session, if it has no home, settles there."""
 
     @property
     def lane(self) -> "Lane":

@@ -153,7 +153,7 @@ class DirectChannel:
         reply = run.value
         if run.error is not None:
             reply = CellReply(execution_count=cell.execution_count, error=cell_error(run.error))
-        return cast("CellReply", read_output(write_reply(reply)))
+        return cast("CellReply", read_output(write_reply(reply, trust_results=cell.trust_results)))
 
     async def complete(self, position: CodePosition) -> tuple[Completion, ...]:
         """Completes code of a session."""

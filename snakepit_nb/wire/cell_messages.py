@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, assert_never
 
 import cloudpickle
@@ -24,9 +25,11 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 
+from .culprits import why_not_pickled
+from .function_calls import TRUST_RESULTS, read_outcome, write_outcome
 from .generated import snakepit_cells_pb2 as cells
 from .messages import call_metadata
-from .values import decode_value, encode_value
+from .values import decode_value, encode_value, names_class_of
 
 
 def write_cell(cell: CellCall) -> cells.CellStart:
@@ -42,7 +45,10 @@ def write_cell(cell: CellCall) -> cells.CellStart:
         store_history=cell.store_history,
         inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
         returns=cell.returns,
-        metadata=call_metadata(cell.call_id, cell.correlation_id),
+        metadata={
+            **call_metadata(cell.call_id, cell.correlation_id),
+            **({TRUST_RESULTS: "true"} if cell.trust_results else {}),
+        },
     )
 
 
@@ -59,6 +65,7 @@ def read_cell(start: cells.CellStart, correlation_id: CorrelationId) -> CellCall
         execution_count=start.execution_count,
         store_history=start.store_history,
         returns=tuple(start.returns),
+        trust_results=TRUST_RESULTS in start.metadata,
     )
 
 
@@ -102,8 +109,11 @@ def write_event(event: CellEvent) -> cells.CellOutput:
             assert_never(event)
 
 
-def write_reply(reply: CellReply) -> cells.CellOutput:
-    """Writes how a cell ended. Variables that do not travel are named in `unsent`."""
+def write_reply(reply: CellReply, *, trust_results: bool = False) -> cells.CellOutput:
+    """Writes how a cell ended. Variables that do not travel are named in `unsent`.
+
+    With `trust_results` each is an outcome as a function's is, for `trusted` to read.
+    """
     message = cells.CellReply(
         execution_count=reply.execution_count,
         error=None if reply.error is None else _write_error(reply.error),
@@ -113,10 +123,22 @@ def write_reply(reply: CellReply) -> cells.CellOutput:
     )
     for name, value in reply.returns.items():
         try:
-            message.returns[name] = encode_value(value)
+            message.returns[name] = _write_return(name, value, trust_results=trust_results)
         except ValueEncodingError as error:
-            message.unsent[name] = error.message
+            message.unsent[name] = error.message.replace("The value", name, 1)
     return cells.CellOutput(reply=message)
+
+
+def trusted(reply: CellReply) -> CellReply:
+    """Reads the outcomes of a cell that was run with `trust_results`. This may run any code."""
+    returns: dict[str, Any] = {}
+    unsent = dict(reply.unsent)
+    for name, outcome in reply.returns.items():
+        try:
+            returns[name], _ = read_outcome(outcome, trust_results=True)
+        except Exception as error:  # noqa: BLE001 (unpickling raises anything)
+            unsent[name] = f"it cannot be read here: {error}"
+    return replace(reply, returns=returns, unsent=unsent)
 
 
 def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
@@ -171,17 +193,31 @@ def _read_reply(reply: cells.CellReply) -> CellReply:
 
 
 def _write_input(name: str, value: object) -> cells.Variable:
-    """Encodes a variable, or pickles it: pickle may go this way, never back."""
+    """Encodes a variable, or pickles it: pickle may go this way, never back by itself.
+
+    Instances of classes that the notebook defines are pickled, with their classes: the worker has
+    none of that name.
+    """
     try:
-        return cells.Variable(encoded=encode_value(value))
+        encoded = encode_value(value)
     except ValueEncodingError:
         pass
+    else:
+        if not names_class_of(encoded, "__main__"):
+            return cells.Variable(encoded=encoded)
     try:
         return cells.Variable(pickled=cloudpickle.dumps(value))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (users' classes raise anything when pickled)
         raise ValueEncodingError(
-            f"variable {name!r} of type {type(value).__qualname__} cannot be sent: {error}"
-        ) from error
+            f"variable {name!r} of type {type(value).__qualname__} cannot be sent: "
+            + why_not_pickled(name, value, error)
+        ) from None
+
+
+def _write_return(name: str, value: object, *, trust_results: bool) -> bytes:
+    if trust_results:
+        return encode_value(write_outcome(value, {TRUST_RESULTS: True}, name=name))
+    return encode_value(value)
 
 
 def _write_error(error: CellError) -> cells.CellError:

@@ -12,6 +12,7 @@ import cloudpickle
 
 from snakepit_nb.errors import UnsendableResultError, ValueEncodingError
 
+from .culprits import why_not_pickled
 from .values import decode_value, encode_value
 
 RESERVED_PREFIX = "snakepit."
@@ -47,8 +48,12 @@ def joined_parameters(chunks: Sequence[Mapping[str, object]]) -> dict[str, objec
     return {**chunks[0], ITEMS: items}
 
 
-def write_outcome(value: object, parameters: Mapping[str, object], *, failure: str = "") -> object:
+def write_outcome(
+    value: object, parameters: Mapping[str, object], *, failure: str = "", name: str = "it"
+) -> object:
     """Writes what a call of functions came to: its value, and for MAP what ended it early.
+
+    `name` is what an error calls the value.
 
     Raises:
         UnsendableResultError: the value has a type that does not travel.
@@ -56,7 +61,7 @@ def write_outcome(value: object, parameters: Mapping[str, object], *, failure: s
     try:
         encoded = encode_value(value)
     except ValueEncodingError as error:
-        return {_PICKLED: _pickled(value, error, parameters), _FAILURE: failure}
+        return {_PICKLED: _pickled(value, error, parameters, name), _FAILURE: failure}
     return {_ENCODED: encoded, _FAILURE: failure} if failure else encoded
 
 
@@ -95,7 +100,9 @@ def read_outcome(outcome: object, *, trust_results: bool) -> tuple[Any, str]:
             raise ValueEncodingError("What the worker sent is not the outcome of a function.")
 
 
-def _pickled(value: object, error: ValueEncodingError, parameters: Mapping[str, object]) -> bytes:
+def _pickled(
+    value: object, error: ValueEncodingError, parameters: Mapping[str, object], name: str
+) -> bytes:
     if not parameters.get(TRUST_RESULTS):
         raise UnsendableResultError(
             f"{error.message} Return something else, or let the kernel unpickle what its workers "
@@ -104,5 +111,6 @@ def _pickled(value: object, error: ValueEncodingError, parameters: Mapping[str, 
     try:
         pickled: bytes = cloudpickle.dumps(value)
     except Exception as refusal:  # noqa: BLE001 (users' classes raise anything when pickled)
-        raise UnsendableResultError(f"{error.message} Nor can it be pickled: {refusal}") from None
+        why = why_not_pickled(name, value, refusal)
+        raise UnsendableResultError(f"{error.message} Nor can it be pickled: {why}") from None
     return pickled

@@ -99,6 +99,12 @@ def decode_value(data: Buffer) -> Any:
     return value
 
 
+def names_class_of(encoded: bytes, module: str) -> bool:
+    """Tells whether an encoded value has, or may have, an instance of a class of a module."""
+    head, _ = split_frame(memoryview(encoded))
+    return f'"{module}:'.encode() in bytes(head)
+
+
 def _is_short_json(data: Buffer) -> bool:
     """Tells whether a value needs no carrier, no buffer and no look at its depth, as most do."""
     return (

@@ -49,7 +49,8 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         headers = Headers(context)
         cell = read_cell(request, headers.correlation_id(request.metadata))
         with headers.watch("cell", cell.correlation_id, self._observed) as watch:
-            await context.write(write_reply(await self._run(request, cell, context, watch)))
+            reply = await self._run(request, cell, context, watch)
+            await context.write(write_reply(reply, trust_results=cell.trust_results))
 
     async def _run(
         self, request: cells.CellStart, cell: CellCall, context: ServicerContext, watch: Watch

@@ -90,7 +90,7 @@ def test_a_variable_that_cannot_come_back_is_named(pool: Pool) -> None:
         session.exec("assert f(1) == 2")
         with pytest.raises(UnsendableResultError, match=r"variable 'f': .*function"):
             session["f"]
-        with pytest.raises(UnsendableResultError, match="no variable of this name"):
+        with pytest.raises(KeyError, match="no variable of this name"):
             session["g"]
 
 

@@ -27,11 +27,17 @@ class Running:
     message_id: str
     outputs: list[Output] = field(default_factory=list)
     is_idle: bool = False
+    peers: "dict[str, Running]" = field(default_factory=dict, repr=False)
+    """All cells of the kernel: what is read for one may belong to another."""
 
     def wait_for(self, text: str) -> None:
         """Returns when the cell has shown this text."""
         self._read_until(lambda: self.is_idle or text in shown(self.outputs))
         assert text in shown(self.outputs), self.outputs
+
+    def wait_late(self, condition: "Callable[[Running], bool]") -> None:
+        """Returns when it is so, by what the cell shows also when the kernel is idle again."""
+        self._read_until(lambda: condition(self))
 
     def finish(self) -> "Ran":
         """Returns when the kernel is idle again."""
@@ -46,13 +52,15 @@ class Running:
         deadline = time.monotonic() + BOUND
         while not condition():
             message = self.client.get_iopub_msg(timeout=deadline - time.monotonic())
-            if message["parent_header"].get("msg_id") != self.message_id:
-                continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "status":
-                self.is_idle = content["execution_state"] == "idle"
-            elif kind != "execute_input":
-                self.outputs.append((kind, content))
+            running = self.peers.get(message["parent_header"].get("msg_id", ""))
+            if running is not None:
+                running._take(message["msg_type"], message["content"])
+
+    def _take(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "status":
+            self.is_idle = content["execution_state"] == "idle"
+        elif kind != "execute_input":
+            self.outputs.append((kind, content))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +96,7 @@ class Kernel:
 
     manager: KernelManager
     client: BlockingKernelClient
+    cells: dict[str, Running] = field(default_factory=dict, repr=False)
 
     @property
     def pid(self) -> int:
@@ -96,7 +105,9 @@ class Kernel:
 
     def begin(self, code: str, *, store_history: bool = True) -> Running:
         message_id = self.client.execute(code, store_history=store_history)
-        return Running(client=self.client, message_id=message_id)
+        running = Running(client=self.client, message_id=message_id, peers=self.cells)
+        self.cells[message_id] = running
+        return running
 
     def run(self, code: str, *, store_history: bool = True) -> Ran:
         return self.begin(code, store_history=store_history).finish()

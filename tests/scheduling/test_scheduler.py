@@ -84,6 +84,16 @@ class Story:
         )
         return self.scheduler.handle(event, self._tick())
 
+    def submit_at(self, call: str, session: str, worker: str) -> list[Decision]:
+        event = CallSubmitted(
+            call_id=CallId(call),
+            session_id=SessionId(session),
+            affinity=STRICT,
+            worker_id=WorkerId(worker),
+            is_cell=True,
+        )
+        return self.scheduler.handle(event, self._tick())
+
     def take(self, lease: str, worker: str | None = None) -> list[Decision]:
         wanted = None if worker is None else WorkerId(worker)
         event = CallSubmitted(call_id=CallId(lease), worker_id=wanted, is_manual=True)
@@ -622,6 +632,31 @@ def test_a_lease_may_name_its_worker() -> None:
     assert story.take("third", "w7") == [refuse("third", nobody)]
     gone = WorkerGone(worker_id=WorkerId("w0"))
     assert story.lost("w0") == [refuse("first", gone), start("w0.1")]
+
+
+def test_a_session_whose_worker_is_chosen_settles_there_and_holds_no_state_before() -> None:
+    story = Story(1, 1)
+    story.submit("busy")
+    story.submit("other")
+
+    assert story.submit_at("first", "of w1", "w1") == []
+    (granted,) = story.end("other")
+    assert (granted, getattr(granted, "holds_state", None)) == (grant("first", "w1"), False)
+    story.end("first")
+    assert story.scheduler.snapshot().workers[1].sessions == ("of w1",)
+    (granted,) = story.submit_at("second", "of w1", "w1")
+    assert (granted, getattr(granted, "holds_state", None)) == (grant("second", "w1"), True)
+
+
+def test_a_session_whose_worker_is_chosen_hears_of_its_loss_and_then_settles_on_the_next() -> None:
+    story = Story(1)
+    story.submit_at("a", "of w0", "w0")
+    story.end("a")
+    story.lost("w0")
+    story.ready("w0.1", 1)
+
+    assert story.submit_at("b", "of w0", "w0.1") == [refuse("b", lost("of w0", "w0"))]
+    assert story.submit_at("c", "of w0", "w0.1") == [grant("c", "w0.1")]
 
 
 def test_with_the_pool_strategy_a_lease_is_a_call_like_any_other() -> None:

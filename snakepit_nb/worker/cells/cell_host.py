@@ -6,7 +6,14 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from snakepit_nb.calls import CellCall, CellReply, CodePosition, Completion, MimeBundle
+from snakepit_nb.calls import (
+    NO_SUCH_VARIABLE,
+    CellCall,
+    CellReply,
+    CodePosition,
+    Completion,
+    MimeBundle,
+)
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.settings import Profile
 from snakepit_nb.worker.runner import Runner
@@ -133,11 +140,7 @@ def _reply(session: Session, cell: CellCall, result: Any) -> CellReply:
         execution_count=shell.execution_count - 1,
         error=error,
         returns={name: namespace[name] for name in returns if name in namespace},
-        unsent={
-            name: "the session has no variable of this name"
-            for name in returns
-            if name not in namespace
-        },
+        unsent={name: NO_SUCH_VARIABLE for name in returns if name not in namespace},
         payload=payload,
         names=() if cell.session_id is None else user_names(namespace, shell.user_ns_hidden),
     )

@@ -1,0 +1,137 @@
+"""Shows what a cell puts out in its own cell of the notebook, whatever runs there meanwhile."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, assert_never
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from snakepit_nb.blocking.cell_outcome import Outcome, error_of, values_of
+from snakepit_nb.blocking.cell_plan import CellPlan
+from snakepit_nb.blocking.grouped_output import Grouped
+from snakepit_nb.calls import (
+    CellError,
+    CellEvent,
+    CellReply,
+    ClearOutput,
+    Display,
+    ExecuteResult,
+    StreamText,
+)
+
+from .cell_options import CellOptions
+from .display import show_event
+from .error_lines import rendered
+
+Message = tuple[str, dict[str, Any]]
+"""The type and the content of one of Jupyter's messages."""
+
+
+class BackgroundOutput:
+    """The audience of one cell; made while that cell is the one that the kernel runs."""
+
+    def __init__(self, shell: InteractiveShell, options: CellOptions, plan: CellPlan) -> None:
+        self._shell = shell
+        self._options = options
+        self._plan = plan
+        self._publish = publisher(shell)
+        names = plan.names if plan.are_many else ()
+        self._grouped = Grouped(names, options.grouping, self._publish)
+        self._has_told_error = False
+
+    def show(self, number: int, event: CellEvent | None) -> None:
+        """Shows something of one call; None: it has ended."""
+        if isinstance(event, CellError):
+            self._has_told_error = True
+        elif event is not None and self._options.quiet:
+            return
+        self._grouped.show(number, event)
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """Brings the variables that were asked for, and shows the error, if there is one."""
+        self._grouped.finish()
+        if not outcomes:
+            return
+        self._shell.user_ns.update(values_of(self._plan, outcomes))
+        for outcome in outcomes:
+            if isinstance(outcome, CellReply):
+                self._show_pages(outcome)
+        error = self._error(outcomes)
+        if error is not None:
+            self._publish(error)
+
+    def _error(self, outcomes: Sequence[Outcome]) -> CellError | None:
+        first = outcomes[0]
+        if not self._plan.are_many and isinstance(first, CellReply) and first.error is not None:
+            if first.error.traceback or first.error.is_usage:
+                return first.error
+            if self._has_told_error:
+                return None
+        error = error_of(self._plan, outcomes)
+        if error is None:
+            return None
+        return CellError(
+            name=type(error).__name__, value=str(error), traceback=tuple(rendered(error))
+        )
+
+    def _show_pages(self, reply: CellReply) -> None:
+        """Shows what the front end would have shown in its pager, which a reply would open."""
+        for payload in reply.payload:
+            if payload.get("source") == "page" and not self._options.quiet:
+                self._publish(Display(data=payload.get("data", {})))
+
+
+def publisher(shell: InteractiveShell) -> Callable[[CellEvent], None]:
+    """Returns what shows something in the cell that runs now, from any thread, also later.
+
+    A message belongs to the cell whose request is its parent. ipykernel chooses that by thread or
+    by context, each version in its own way; sent by the session, it is what we say.
+    """
+    kernel: Any = getattr(shell, "kernel", None)
+    if kernel is None or getattr(kernel, "iopub_socket", None) is None:
+        return partial(show_event, shell)
+    parent = shell.get_parent()  # type: ignore[attr-defined]  # a kernel's shell has it
+
+    def publish(event: CellEvent) -> None:
+        kind, content = _message(event)
+        kernel.session.send(
+            kernel.iopub_socket,
+            kind,
+            content,
+            parent=parent,
+            ident=kernel._topic(kind),  # noqa: SLF001 (no other way to say whose it is)
+        )
+
+    return publish
+
+
+def _message(event: CellEvent) -> Message:
+    match event:
+        case StreamText():
+            return "stream", {"name": event.name, "text": event.text}
+        case ClearOutput():
+            return "clear_output", {"wait": event.wait}
+        case CellError():
+            return _error_message(event)
+        case Display() | ExecuteResult():
+            return _data_message(event)
+        case _:
+            assert_never(event)
+
+
+def _error_message(event: CellError) -> Message:
+    if event.is_usage:
+        return "stream", {"name": "stderr", "text": f"UsageError: {event.value}\n"}
+    return "error", {
+        "ename": event.name,
+        "evalue": event.value,
+        "traceback": list(event.traceback),
+    }
+
+
+def _data_message(event: Display | ExecuteResult) -> Message:
+    content: dict[str, Any] = {"data": dict(event.data), "metadata": dict(event.metadata)}
+    if isinstance(event, ExecuteResult):
+        return "execute_result", {**content, "execution_count": event.execution_count}
+    kind = "update_display_data" if event.update else "display_data"
+    return kind, {**content, "transient": dict(event.transient)}

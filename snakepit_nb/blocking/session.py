@@ -73,7 +73,7 @@ class Session:
             ToolError: the code raised; also of the builtin type that it raised.
             SnakepitError: it did not run, or not to its end.
         """
-        self._run(code, timeout=timeout)
+        self._run(code, timeout=timeout, allow_stdin=True)
 
     def call(self, tool: str, /, **more: Any) -> Any:
         """Runs a tool on the session's worker; arguments and errors as `Pool.call`."""

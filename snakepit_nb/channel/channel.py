@@ -13,6 +13,7 @@ from snakepit_nb.calls import (
     CellCall,
     CellEvent,
     CellReply,
+    InputReply,
     ToolCall,
     ToolChunk,
     ToolResult,
@@ -83,6 +84,9 @@ class WorkerChannel(Protocol):
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs, as the notebook's button does; it still replies."""
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell what it has asked for; too late, it is dropped."""
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

@@ -12,6 +12,7 @@ import grpc.aio
 from snakepit_nb.calls import (
     CellCall,
     CellReply,
+    InputReply,
     ToolCall,
     ToolChunk,
     ToolResult,
@@ -27,6 +28,7 @@ from snakepit_nb.identifiers import (
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
 from snakepit_nb.wire.cell_messages import read_output, write_cell
+from snakepit_nb.wire.conversation_messages import write_input_reply
 from snakepit_nb.wire.event_messages import read_told, write_controls
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -123,6 +125,10 @@ class GrpcChannel:
         """Interrupts a cell that runs."""
         request = cells.InterruptRequest(call_id=call_id)
         await self._unary(self._cells.Interrupt, request, None)
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell what it has asked for."""
+        await self._unary(self._cells.ReplyInput, write_input_reply(call_id, reply), None)
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

@@ -1,6 +1,5 @@
 """`%%snakepit_exec`: one cell of the notebook, run by a worker and shown as the kernel's own."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ from snakepit_nb.wire.failures import cell_failure
 
 from .cell_options import CellOptions
 from .display import fail_without_a_word, show_event
+from .requests import parent_without_code, request_of
 
 NOTEBOOK_SESSION = "notebook"
 
@@ -27,7 +27,8 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
         KeyboardInterrupt: it was interrupted while it waited for its worker.
         SnakepitError: it did not run, or not to its end.
     """
-    request = _request_content(shell)
+    request = request_of(shell)
+    content = request.get("content", {})
     shown: list[CellError] = []
 
     def show(event: CellEvent) -> None:
@@ -47,8 +48,10 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
             timeout=options.timeout,
             correlation_id=options.correlation_id,
             is_idempotent=options.idempotent,
+            allow_stdin=bool(content.get("allow_stdin", True)),
+            parent=parent_without_code(request),
             execution_count=getattr(shell.displayhook, "prompt_count", 0),
-            store_history=bool(request.get("store_history", True)) and not request.get("silent"),
+            store_history=bool(content.get("store_history", True)) and not content.get("silent"),
             inputs=_inputs(shell, options.inputs),
             returns=options.returns,
         )
@@ -85,9 +88,3 @@ def _inputs(shell: InteractiveShell, names: tuple[str, ...]) -> dict[str, object
                 f"--in {name}: the notebook has no variable of this name: {nearest(name, known)}"
             )
     return {name: shell.user_ns[name] for name in names}
-
-
-def _request_content(shell: InteractiveShell) -> Mapping[str, Any]:
-    """Returns what the front end's execute request says; a terminal has none."""
-    get_parent = getattr(shell, "get_parent", None)
-    return {} if get_parent is None else (get_parent() or {}).get("content", {})

@@ -10,6 +10,7 @@ from snakepit_nb.calls import (
     CellCall,
     CellReply,
     ClearOutput,
+    InputReply,
     StreamText,
     ToolCall,
     ToolResult,
@@ -217,6 +218,10 @@ class Pool:
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs, or takes a call out of the queue."""
         await self._ending.interrupt(call_id)
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell what it has asked for; too late, it is dropped."""
+        await self._ending.reply_input(call_id, reply)
 
     async def cancel(self, call_id: CallId, *, kill: bool = False) -> bool:
         """Ends a call wherever it is, and returns when it runs no more; False: there is none.

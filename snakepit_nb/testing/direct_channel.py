@@ -9,7 +9,15 @@ from typing import Any, cast
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult, ToolSpec
+from snakepit_nb.calls import (
+    CellCall,
+    CellReply,
+    InputReply,
+    ToolCall,
+    ToolChunk,
+    ToolResult,
+    ToolSpec,
+)
 from snakepit_nb.channel.channel import EventTap, PutCellEvent
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId, SessionId
@@ -25,6 +33,7 @@ from snakepit_nb.wire.cell_messages import (
     write_event,
     write_reply,
 )
+from snakepit_nb.wire.conversation_messages import read_input_reply, write_input_reply
 from snakepit_nb.wire.event_messages import read_control, read_told, write_controls, write_told
 from snakepit_nb.wire.failures import decode_failure, encode_failure
 from snakepit_nb.wire.messages import (
@@ -141,6 +150,11 @@ class DirectChannel:
         """Interrupts a cell that runs."""
         self._worker.check_alive()
         self._worker.interrupt(call_id)
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Drops it: a cell here cannot ask, since it would block the loop that is to answer."""
+        self._worker.check_alive()
+        read_input_reply(write_input_reply(call_id, reply))
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

@@ -12,8 +12,10 @@ from snakepit_nb.calls import (
     CellEvent,
     CellReply,
     ClearOutput,
+    CommMessage,
     Display,
     ExecuteResult,
+    InputRequest,
     StreamText,
 )
 from snakepit_nb.errors import ValueEncodingError
@@ -24,6 +26,7 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 
+from .conversation_messages import read_conversation, write_conversation
 from .generated import snakepit_cells_pb2 as cells
 from .messages import call_metadata
 from .values import decode_value, encode_value
@@ -43,6 +46,8 @@ def write_cell(cell: CellCall) -> cells.CellStart:
         inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
         returns=cell.returns,
         metadata=call_metadata(cell.call_id, cell.correlation_id),
+        allow_stdin=cell.allow_stdin,
+        parent=cell.parent,
     )
 
 
@@ -59,6 +64,8 @@ def read_cell(start: cells.CellStart, correlation_id: CorrelationId) -> CellCall
         execution_count=start.execution_count,
         store_history=start.store_history,
         returns=tuple(start.returns),
+        allow_stdin=start.allow_stdin,
+        parent=start.parent,
     )
 
 
@@ -77,29 +84,31 @@ def write_event(event: CellEvent) -> cells.CellOutput:
     match event:
         case StreamText():
             return cells.CellOutput(stream=cells.StreamText(name=event.name, text=event.text))
-        case Display():
-            return cells.CellOutput(
-                display=cells.Display(
-                    data=_json(event.data),
-                    metadata=_json(event.metadata),
-                    transient=_json(event.transient),
-                    update=event.update,
-                )
-            )
-        case ExecuteResult():
-            return cells.CellOutput(
-                result=cells.ExecuteResult(
-                    execution_count=event.execution_count,
-                    data=_json(event.data),
-                    metadata=_json(event.metadata),
-                )
-            )
+        case Display() | ExecuteResult():
+            return _write_shown(event)
         case ClearOutput():
             return cells.CellOutput(clear=cells.ClearOutput(wait=event.wait))
         case CellError():
             return cells.CellOutput(error=_write_error(event))
+        case InputRequest() | CommMessage():
+            return write_conversation(event)
         case _:
             assert_never(event)
+
+
+def _write_shown(event: Display | ExecuteResult) -> cells.CellOutput:
+    data, metadata = _json(event.data), _json(event.metadata)
+    if isinstance(event, ExecuteResult):
+        return cells.CellOutput(
+            result=cells.ExecuteResult(
+                execution_count=event.execution_count, data=data, metadata=metadata
+            )
+        )
+    return cells.CellOutput(
+        display=cells.Display(
+            data=data, metadata=metadata, transient=_json(event.transient), update=event.update
+        )
+    )
 
 
 def write_reply(reply: CellReply) -> cells.CellOutput:
@@ -149,7 +158,7 @@ def _read_rest(output: cells.CellOutput) -> CellEvent | CellReply:
         return _read_error(output.error)
     if kind == "reply":
         return _read_reply(output.reply)
-    raise ValueEncodingError("The worker's message on a cell is of a kind unknown here.")
+    return read_conversation(output)
 
 
 def _read_reply(reply: cells.CellReply) -> CellReply:

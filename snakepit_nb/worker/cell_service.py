@@ -13,7 +13,13 @@ from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamT
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
-from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
+from snakepit_nb.wire.cell_messages import (
+    read_cell,
+    read_inputs,
+    write_event,
+    write_reply,
+)
+from snakepit_nb.wire.conversation_messages import read_input_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 from snakepit_nb.wire.observation_messages import write_observation
@@ -22,6 +28,7 @@ from .context import CallContext, serving
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner, Running
+from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
@@ -37,6 +44,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._observed = observed
         self._making_host = threading.Lock()
         self._host: Any = None
+        self._typing_in: dict[CallId, TypingIn] = {}
 
     async def RunCell(  # type: ignore[override]  # it writes
         self, request: cells.CellStart, context: ServicerContext
@@ -61,7 +69,9 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             session_id=cell.session_id,
             is_cell=True,
         )
-        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves, watch)
+        typing_in = self._typing_in[cell.call_id] = TypingIn(serves.cancellation)
+        inputs = partial(read_inputs, request)
+        work = partial(self._run_here, cell, inputs, outbox, typing_in, serves, watch)
         async with self._runner.running(
             cell.call_id,
             work,
@@ -73,6 +83,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
                 await _send_events(outbox, context)
             finally:
                 outbox.close()  # where the reader is gone, nobody shall wait for room
+                del self._typing_in[cell.call_id]
         return _reply_of(cell, running)
 
     async def Interrupt(
@@ -81,6 +92,15 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Interrupts a cell; it still replies."""
         self._runner.interrupt(CallId(request.call_id))
         return cells.InterruptResponse()
+
+    async def ReplyInput(
+        self, request: cells.InputReply, _: ServicerContext
+    ) -> cells.InputReplyResponse:
+        """Answers what a cell asked for."""
+        typing_in = self._typing_in.get(CallId(request.call_id))
+        if typing_in is not None:
+            typing_in.answer(read_input_reply(request))
+        return cells.InputReplyResponse()
 
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: ServicerContext
@@ -131,6 +151,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         cell: CellCall,
         inputs: Callable[[], dict[str, object]],
         outbox: Outbox[CellEvent],
+        typing_in: TypingIn,
         serves: CallContext,
         watch: Watch,
     ) -> CellReply:
@@ -140,7 +161,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
 
         with serving(serves), watch.code():
-            reply: CellReply = await self._cell_host().run(cell, inputs, put)
+            reply: CellReply = await self._cell_host().run(cell, inputs, put, typing_in)
             if reply.error is not None:
                 watch.note_error(reply.error.name, reply.error.value)
             return reply

@@ -85,6 +85,7 @@ class MainThread(Runner):
         """Runs a call on the main thread."""
         self._task = asyncio.current_task()
         self._interrupted = self._pending = False
+        self.heed_interrupts()
         try:
             try:
                 self._call = running.call_id

@@ -163,19 +163,24 @@ class Runner(ABC):
 
     def __init__(self) -> None:
         self._main = Lane()
+        self._interrupts = lambda *_: self._on_sigint()
         self._calls: dict[CallId, Running[Any]] = {}
         self._load_changed: anyio.Event | None = None  # there is one while somebody waits for it
         self.black_box: BlackBox | None = None
 
     def serve(self) -> None:
         """Runs calls until `stop`."""
-        signal.signal(signal.SIGINT, lambda *_: self._on_sigint())
+        self.heed_interrupts()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         self._main.serve()
 
     def stop(self) -> None:
         """Ends `serve`, from any thread."""
         self._main.stop()
+
+    def heed_interrupts(self) -> None:
+        """Makes SIGINT ours; for the main thread. User code may have made it its own, as pdb."""
+        signal.signal(signal.SIGINT, self._interrupts)
 
     def attach(self) -> None:
         """Makes the running loop the serving one; called there before the first `run`."""

@@ -17,7 +17,15 @@ from typing import Any
 import anyio
 import pytest
 
-from snakepit_nb.calls import CellCall, CellEvent, CellReply, StreamText, ToolCall
+from snakepit_nb.calls import (
+    CellCall,
+    CellEvent,
+    CellReply,
+    InputReply,
+    InputRequest,
+    StreamText,
+    ToolCall,
+)
 from snakepit_nb.channel.channel import EventTap, WorkerChannel
 from snakepit_nb.channel.grpc_channel import open_grpc_channel
 from snakepit_nb.errors import (
@@ -431,6 +439,52 @@ async def test_a_cell_awaits(channel: WorkerChannel) -> None:
     events, reply = await run(channel, a_cell(code))
 
     assert (together(events), reply.error) == ([("stdout", "awaited\n")], None)
+
+
+async def test_where_nobody_can_answer_a_cell_that_asks_fails(channel: WorkerChannel) -> None:
+    _, reply = await run(channel, a_cell("input('? ')"))
+
+    assert reply.error is not None
+    assert reply.error.name == "StdinNotImplementedError"
+    assert reply.error.value == (
+        "raw_input was called, but this frontend does not support input requests."
+    )
+
+
+async def test_a_cell_gets_what_it_asks_for(channel: WorkerChannel, kind: Kind) -> None:
+    if kind[0] == "direct":
+        pytest.skip("a cell of the twin cannot wait for an answer")
+    cell = a_cell("print('before')\nprint(input('? '), input())", allow_stdin=True)
+    events: list[CellEvent] = []
+
+    async def put(event: CellEvent) -> None:
+        events.append(event)
+        if isinstance(event, InputRequest):
+            said = f"{event.prompt}{event.number}"
+            await channel.reply_input(cell.call_id, InputReply(number=event.number, text=said))
+
+    reply = await channel.run_cell(cell, put)
+
+    assert reply.error is None
+    assert events == [
+        StreamText(name="stdout", text="before\n"),
+        InputRequest(prompt="? ", number=0),
+        InputRequest(prompt="", number=1),
+        StreamText(name="stdout", text="? 0 1\n"),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 7])
+async def test_an_answer_that_nobody_waits_for_does_nothing(
+    channel: WorkerChannel, number: int
+) -> None:
+    cell = a_cell("pass")
+    await run(channel, cell)
+
+    await channel.reply_input(cell.call_id, InputReply(number=number, text="late"))
+    events, reply = await run(channel, a_cell("print('unharmed')"))
+
+    assert (together(events), reply.error) == ([("stdout", "unharmed\n")], None)
 
 
 async def test_an_interrupted_cell_replies_and_its_session_lives(channel: WorkerChannel) -> None:

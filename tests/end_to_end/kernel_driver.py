@@ -42,6 +42,17 @@ class Running:
             if reply["parent_header"].get("msg_id") == self.message_id:
                 return Ran(outputs=tuple(joined(self.outputs)), reply=reply["content"])
 
+    def asked(self) -> dict[str, Any]:
+        """Returns what the cell asks for, once it does."""
+        message: dict[str, Any] = self.client.get_stdin_msg(timeout=BOUND)
+        assert message["parent_header"]["msg_id"] == self.message_id
+        assert message["msg_type"] == "input_request"
+        content: dict[str, Any] = message["content"]
+        return content
+
+    def answer(self, text: str) -> None:
+        self.client.input(text)
+
     def _read_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + BOUND
         while not condition():
@@ -94,8 +105,8 @@ class Kernel:
         pid: int = self.check("import os\nos.getpid()").value
         return pid
 
-    def begin(self, code: str, *, store_history: bool = True) -> Running:
-        message_id = self.client.execute(code, store_history=store_history)
+    def begin(self, code: str, *, store_history: bool = True, allow_stdin: bool = True) -> Running:
+        message_id = self.client.execute(code, store_history=store_history, allow_stdin=allow_stdin)
         return Running(client=self.client, message_id=message_id)
 
     def run(self, code: str, *, store_history: bool = True) -> Ran:

@@ -44,6 +44,11 @@ class CellServiceStub(object):
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.FromString,
                 _registered_method=True)
+        self.ReplyInput = channel.unary_unary(
+                '/snakepit.cells.v1.CellService/ReplyInput',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.FromString,
+                _registered_method=True)
         self.WaitStopped = channel.unary_unary(
                 '/snakepit.cells.v1.CellService/WaitStopped',
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
@@ -70,6 +75,13 @@ class CellServiceServicer(object):
     def Interrupt(self, request, context):
         """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
         replies. Without effect on a call that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplyInput(self, request, context):
+        """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +114,11 @@ def add_CellServiceServicer_to_server(servicer, server):
                     servicer.Interrupt,
                     request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.SerializeToString,
+            ),
+            'ReplyInput': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplyInput,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.SerializeToString,
             ),
             'WaitStopped': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitStopped,
@@ -168,6 +185,33 @@ class CellService(object):
             '/snakepit.cells.v1.CellService/Interrupt',
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.SerializeToString,
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplyInput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/ReplyInput',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,8 @@ class CellServiceStub:
     """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
     replies. Without effect on a call that has ended.
     """
+    ReplyInput: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.InputReply, _snakepit_cells_pb2.InputReplyResponse]
+    """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended."""
     WaitStopped: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]
     """Answers when the worker has really stopped running the given call."""
     Observe: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]
@@ -61,6 +63,8 @@ class CellServiceAsyncStub(CellServiceStub):
     """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
     replies. Without effect on a call that has ended.
     """
+    ReplyInput: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.InputReply, _snakepit_cells_pb2.InputReplyResponse]  # type: ignore[assignment]
+    """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended."""
     WaitStopped: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]  # type: ignore[assignment]
     """Answers when the worker has really stopped running the given call."""
     Observe: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.ObserveRequest, _snakepit_cells_pb2.Observation]  # type: ignore[assignment]
@@ -88,6 +92,14 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
         replies. Without effect on a call that has ended.
         """
+
+    @_abc_1.abstractmethod
+    def ReplyInput(
+        self,
+        request: _snakepit_cells_pb2.InputReply,
+        context: _ServicerContext,
+    ) -> _typing.Union[_snakepit_cells_pb2.InputReplyResponse, _abc.Awaitable[_snakepit_cells_pb2.InputReplyResponse]]:
+        """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended."""
 
     @_abc_1.abstractmethod
     def WaitStopped(

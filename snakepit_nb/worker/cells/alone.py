@@ -1,9 +1,11 @@
 """The surroundings of a cell that has its process for itself while it runs."""
 
 import builtins
+import getpass
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from typing import Any
 
 from .figures import bind_figures
 from .session import Session
@@ -18,6 +20,7 @@ class Alone:
         self._capture = OutputCapture(uninterrupted)
         self._capture.install()
         self._showing = Showing(self.drain)
+        self._asking_before = (builtins.input, getpass.getpass)
 
     def new_showing(self) -> Showing:
         """Returns the one showing: what one session's threads show may come to another's cell."""
@@ -31,6 +34,8 @@ class Alone:
         sys.modules["__main__"] = shell.user_module
         builtins.get_ipython = shell.get_ipython  # type: ignore[attr-defined]
         self._capture.sink = self._showing.text
+        kernel: Any = shell.kernel
+        builtins.input, getpass.getpass = kernel.raw_input, kernel.getpass
 
     def show_figures(self, session: Session) -> None:
         """Makes the session's shell show figures by itself."""
@@ -43,3 +48,4 @@ class Alone:
     def leave(self) -> None:
         """Lets output go to the worker's log."""
         self._capture.sink = None
+        builtins.input, getpass.getpass = self._asking_before

@@ -1,18 +1,22 @@
 """Runs cells, each in its session's shell, on the thread that the cell's service has chosen."""
 
+import json
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from snakepit_nb.calls import CellCall, CellReply
+from snakepit_nb.calls import CellCall, CellReply, InputReply
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.settings import Profile
 from snakepit_nb.worker.runner import Runner
+from snakepit_nb.worker.typing_in import TypingIn
 from snakepit_nb.worker.variables import user_names
 
 from .alone import Alone
+from .kernel import use_our_debugger
 from .session import Session, Surroundings
 from .shell import PutEvent, discard, new_shell
 from .side_by_side import SideBySide
@@ -23,6 +27,7 @@ class CellHost:
 
     def __init__(self, runner: Runner) -> None:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        use_our_debugger()
         self._runner = runner
         self._surroundings: Surroundings = (
             SideBySide() if runner.profile is Profile.THREAD else Alone(runner.uninterrupted)
@@ -31,10 +36,16 @@ class CellHost:
         self._making = threading.Lock()  # IPython's lists of its shells are not made for threads
 
     async def run(
-        self, cell: CellCall, inputs: Callable[[], Mapping[str, object]], put: PutEvent
+        self,
+        cell: CellCall,
+        inputs: Callable[[], Mapping[str, object]],
+        put: PutEvent,
+        typing_in: TypingIn,
     ) -> CellReply:
         """Runs one cell, puts out what it shows, and returns how it ended."""
         session = self._enter(cell)
+        ask = partial(_ask, session, typing_in)
+        session.shell.kernel.let_ask(ask, is_allowed=cell.allow_stdin)
         session.showing.begin(put)
         try:
             session.shell.user_ns.update(inputs())
@@ -86,13 +97,7 @@ class CellHost:
                 self._sessions[cell.session_id] = session
         self._surroundings.enter(session)
         shell = session.shell
-        shell.set_parent(
-            {
-                "header": {"msg_id": cell.call_id, "msg_type": "execute_request"},
-                "metadata": {},
-                "content": {"store_history": cell.store_history, "allow_stdin": False},
-            }
-        )
+        shell.set_parent(_parent(cell))
         if cell.execution_count:
             # Where IPython does not count a cell, it shows the number before its next one.
             ahead = 0 if cell.store_history else shell.shows_count_behind
@@ -108,6 +113,21 @@ class CellHost:
     def _discard(self, session: Session) -> None:
         with self._making:
             discard(session.shell)
+
+
+def _ask(session: Session, typing_in: TypingIn, prompt: str, is_password: bool) -> InputReply:  # noqa: FBT001 (ipykernel's)
+    return typing_in.ask(prompt, is_password=is_password, put=session.showing.event)
+
+
+def _parent(cell: CellCall) -> dict[str, Any]:
+    """Returns the message of the front end that the cell answers to, or one in its place."""
+    header = {"msg_id": cell.call_id, "msg_type": "execute_request"}
+    parent: dict[str, Any] = {"header": header, "metadata": {}, "content": {}}
+    if cell.parent:
+        parent = json.loads(cell.parent)
+    asked = {"store_history": cell.store_history, "allow_stdin": cell.allow_stdin}
+    parent["content"] = {"code": cell.code, **parent.get("content", {}), **asked}
+    return parent
 
 
 def _reply(session: Session, cell: CellCall, result: Any) -> CellReply:

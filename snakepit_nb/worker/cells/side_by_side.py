@@ -7,6 +7,7 @@ write cannot be told apart and goes to the worker's log.
 """
 
 import builtins
+import getpass
 import os
 import sys
 import threading
@@ -41,6 +42,8 @@ class SideBySide:
         for cls in ZMQInteractiveShell._walk_mro():
             cls._instance = self._shells  # type: ignore[assignment]
         builtins.get_ipython = get_ipython  # type: ignore[attr-defined]
+        builtins.input = _asking("raw_input", builtins.input)
+        getpass.getpass = _asking("getpass", getpass.getpass)
         sys.modules["__main__"] = _OwnMain(sys.modules["__main__"])
         start = threading.Thread.start
         threading.Thread.start = lambda thread: _start_in_session(thread, start)  # type: ignore[method-assign, assignment]
@@ -73,6 +76,19 @@ class SideBySide:
             session.showing.text(name, text)
         else:
             os.write(LOG_DESCRIPTOR, text.encode("utf-8", "replace"))
+
+
+def _asking(name: str, otherwise: Callable[..., str]) -> Callable[..., str]:
+    """Returns what asks in the cell of the session that calls it, if one runs there."""
+
+    def ask(*arguments: Any, **named: Any) -> str:
+        session = _session.get()
+        if session is None or not session.showing.is_on:
+            return otherwise(*arguments, **named)
+        answer: str = getattr(session.shell.kernel, name)(*arguments, **named)
+        return answer
+
+    return ask
 
 
 def _own() -> dict[str, Any] | None:

@@ -8,16 +8,25 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from snakepit_nb.calls import CellCall, CellEvent, CellReply, ToolSpec
+from snakepit_nb.calls import (
+    CellCall,
+    CellEvent,
+    CellReply,
+    CommDelivery,
+    CommMessage,
+    ToolSpec,
+)
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId
 from snakepit_nb.observations import EventControl
+from snakepit_nb.pool.comms import CommEar
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import Affinity, PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.home import flush
 
 from .cell_run import run_cell
+from .comm_delivery import send_comm
 from .event_control import changed_control
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
@@ -120,6 +129,27 @@ class Pool(ToolCalls, FunctionCalls):
             **details,
         )
         return run_cell(self._pool, cell, show or print_event, timeout=timeout)
+
+    @property
+    def comm_ear(self) -> CommEar | None:
+        """Who hears what widgets of the workers say while no cell runs."""
+        return self._pool.comms.ear
+
+    @comm_ear.setter
+    def comm_ear(self, ear: CommEar | None) -> None:
+        self._pool.comms.ear = ear
+
+    def send_comm(
+        self, message: CommMessage, parent: bytes, show: Callable[[CellEvent], None]
+    ) -> None:
+        """Hands a message of the front end to a worker's comm; `show` gets what comes of it."""
+        delivery = CommDelivery(
+            call_id=new_call_id(),
+            correlation_id=chosen_correlation_id(None),
+            message=message,
+            parent=parent,
+        )
+        send_comm(self._pool, delivery, show)
 
     def lease(self, worker: str | None = None) -> Lease:
         """Returns a share of a worker, the given one or the least loaded, for a `with`.

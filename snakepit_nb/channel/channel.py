@@ -13,6 +13,8 @@ from snakepit_nb.calls import (
     CellCall,
     CellEvent,
     CellReply,
+    CommDelivery,
+    CommMessage,
     InputReply,
     ToolCall,
     ToolChunk,
@@ -87,6 +89,22 @@ class WorkerChannel(Protocol):
 
     async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
         """Hands to a cell what it has asked for; too late, it is dropped."""
+
+    async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:
+        """Hands a message to a comm; puts out what the code shows that it calls back.
+
+        Returns when that code is over, or at once where there is no such comm.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+
+    def comms(self) -> AsyncGenerator[CommMessage]:
+        """Yields what comms say while neither a cell nor what they have called back runs.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

@@ -12,6 +12,8 @@ import grpc.aio
 from snakepit_nb.calls import (
     CellCall,
     CellReply,
+    CommDelivery,
+    CommMessage,
     InputReply,
     ToolCall,
     ToolChunk,
@@ -27,8 +29,8 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
-from snakepit_nb.wire.cell_messages import read_output, write_cell
-from snakepit_nb.wire.conversation_messages import write_input_reply
+from snakepit_nb.wire.cell_messages import read_event, read_output, write_cell
+from snakepit_nb.wire.conversation_messages import write_delivery, write_input_reply
 from snakepit_nb.wire.event_messages import read_told, write_controls
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -130,6 +132,29 @@ class GrpcChannel:
         """Hands to a cell what it has asked for."""
         await self._unary(self._cells.ReplyInput, write_input_reply(call_id, reply), None)
 
+    async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:
+        """Hands a message to a comm."""
+        request = write_delivery(delivery)
+        with _Translated(self, delivery.correlation_id):
+            rpc = self._cells.SendComm(request, metadata=self._headers(delivery))
+            try:
+                async for output in rpc:
+                    await put(read_event(output))
+            finally:
+                rpc.cancel()
+
+    async def comms(self) -> AsyncGenerator[CommMessage]:
+        """Yields what comms say beside cells."""
+        with _Translated(self, None):
+            rpc = self._cells.Comms(cells.CommsRequest(), metadata=self._headers(None))
+            try:
+                async for output in rpc:
+                    event = read_event(output)
+                    if isinstance(event, CommMessage):
+                        yield event
+            finally:
+                rpc.cancel()
+
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
         request = cells.WaitStoppedRequest(call_id=call_id)
@@ -182,7 +207,7 @@ class GrpcChannel:
                 raise
             return await rpc
 
-    def _headers(self, call: ToolCall | CellCall | None) -> grpc.aio.Metadata:
+    def _headers(self, call: ToolCall | CellCall | CommDelivery | None) -> grpc.aio.Metadata:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""
         if call is None:
             return grpc.aio.Metadata(self._token)

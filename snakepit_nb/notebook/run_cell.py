@@ -7,12 +7,13 @@ from IPython.core.error import UsageError as LineError
 from IPython.core.interactiveshell import InteractiveShell
 
 from snakepit_nb.blocking.face import pool
-from snakepit_nb.calls import CellError, CellEvent
+from snakepit_nb.calls import CellError, CellEvent, CommMessage
 from snakepit_nb.errors import CallCancelledError, UsageError, nearest
 from snakepit_nb.wire.failures import cell_failure
 
 from .cell_options import CellOptions
-from .display import fail_without_a_word, show_event
+from .comm_bridge import comm_bridge
+from .display import fail_without_a_word
 from .requests import parent_without_code, request_of
 
 NOTEBOOK_SESSION = "notebook"
@@ -34,27 +35,30 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
     def show(event: CellEvent) -> None:
         if isinstance(event, CellError):
             shown.append(event)
-        elif options.quiet:
+        elif options.quiet and not isinstance(event, CommMessage):
             return
-        show_event(shell, event)
+        bridge.show(event, chosen)
 
+    chosen, bridge = pool(options.pool), comm_bridge(shell)
     session = None if options.targets else options.session or NOTEBOOK_SESSION
     try:
-        reply = pool(options.pool).run_cell(
-            code,
-            session=session,
-            keeps_session=session == NOTEBOOK_SESSION,
-            show=show,
-            timeout=options.timeout,
-            correlation_id=options.correlation_id,
-            is_idempotent=options.idempotent,
-            allow_stdin=bool(content.get("allow_stdin", True)),
-            parent=parent_without_code(request),
-            execution_count=getattr(shell.displayhook, "prompt_count", 0),
-            store_history=bool(content.get("store_history", True)) and not content.get("silent"),
-            inputs=_inputs(shell, options.inputs),
-            returns=options.returns,
-        )
+        with bridge.running(chosen, code):
+            reply = chosen.run_cell(
+                code,
+                session=session,
+                keeps_session=session == NOTEBOOK_SESSION,
+                show=show,
+                timeout=options.timeout,
+                correlation_id=options.correlation_id,
+                is_idempotent=options.idempotent,
+                allow_stdin=bool(content.get("allow_stdin", True)),
+                parent=parent_without_code(request),
+                execution_count=getattr(shell.displayhook, "prompt_count", 0),
+                store_history=bool(content.get("store_history", True))
+                and not content.get("silent"),
+                inputs=_inputs(shell, options.inputs),
+                returns=options.returns,
+            )
     except CallCancelledError:
         raise KeyboardInterrupt("interrupted while the cell waited for its worker") from None
     payloads: Any = shell.payload_manager

@@ -32,6 +32,7 @@ from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.metrics import metrics
 
+from .comms import Comms
 from .dispatch import Dispatch
 from .ending import Ending
 from .lease import Lease, ManualLease, PutChunk
@@ -248,12 +249,18 @@ class Pool:
         worker = None if home is None else self._dispatch.workers.get(home)
         if worker is None:
             return 0
+        self.comms.lose_session(session_id)
         try:
             freed = await worker.channel.end_session(session_id)
         except WorkerCrashedError:
             return 0  # what it held is gone with it
         self._dispatch.telling.session_cleaned(session_id, worker.worker_id, freed)
         return freed
+
+    @property
+    def comms(self) -> Comms:
+        """The comms of the workers' code."""
+        return self._dispatch.comms
 
     @property
     def event_control(self) -> EventControl:

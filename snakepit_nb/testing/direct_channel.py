@@ -12,6 +12,8 @@ import anyio
 from snakepit_nb.calls import (
     CellCall,
     CellReply,
+    CommDelivery,
+    CommMessage,
     InputReply,
     ToolCall,
     ToolChunk,
@@ -33,7 +35,12 @@ from snakepit_nb.wire.cell_messages import (
     write_event,
     write_reply,
 )
-from snakepit_nb.wire.conversation_messages import read_input_reply, write_input_reply
+from snakepit_nb.wire.conversation_messages import (
+    read_delivery,
+    read_input_reply,
+    write_delivery,
+    write_input_reply,
+)
 from snakepit_nb.wire.event_messages import read_control, read_told, write_controls, write_told
 from snakepit_nb.wire.failures import decode_failure, encode_failure
 from snakepit_nb.wire.messages import (
@@ -155,6 +162,17 @@ class DirectChannel:
         """Drops it: a cell here cannot ask, since it would block the loop that is to answer."""
         self._worker.check_alive()
         read_input_reply(write_input_reply(call_id, reply))
+
+    async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:  # noqa: ARG002 (the seam's)
+        """Finds nobody: code here has no comms."""
+        self._worker.check_alive()
+        read_delivery(write_delivery(delivery), delivery.correlation_id)
+
+    async def comms(self) -> AsyncGenerator[CommMessage]:
+        """Yields nothing until the worker is gone."""
+        await self._worker.wait()
+        self._worker.check_alive()
+        yield CommMessage(kind="comm_close")
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

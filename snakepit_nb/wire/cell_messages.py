@@ -128,6 +128,14 @@ def write_reply(reply: CellReply) -> cells.CellOutput:
     return cells.CellOutput(reply=message)
 
 
+def read_event(output: cells.CellOutput) -> CellEvent:
+    """Reads one thing that was shown, where no reply comes."""
+    event = read_output(output)
+    if isinstance(event, CellReply):
+        raise ValueEncodingError("The worker has sent a reply where none was asked for.")
+    return event
+
+
 def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
     """Reads one thing that a cell showed, or how it ended."""
     kind = output.WhichOneof("output")

@@ -9,7 +9,15 @@ from typing import Any
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
+from snakepit_nb.calls import (
+    CellCall,
+    CellError,
+    CellEvent,
+    CellReply,
+    CommDelivery,
+    CommMessage,
+    StreamText,
+)
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
@@ -19,7 +27,7 @@ from snakepit_nb.wire.cell_messages import (
     write_event,
     write_reply,
 )
-from snakepit_nb.wire.conversation_messages import read_input_reply
+from snakepit_nb.wire.conversation_messages import read_delivery, read_input_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 from snakepit_nb.wire.observation_messages import write_observation
@@ -45,6 +53,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._making_host = threading.Lock()
         self._host: Any = None
         self._typing_in: dict[CallId, TypingIn] = {}
+        self._outside: Outbox[CellEvent] = self._new_outbox()
 
     async def RunCell(  # type: ignore[override]  # it writes
         self, request: cells.CellStart, context: ServicerContext
@@ -58,11 +67,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
     async def _run(
         self, request: cells.CellStart, cell: CellCall, context: ServicerContext, watch: Watch
     ) -> CellReply:
-        outbox: Outbox[CellEvent] = Outbox(
-            self._runner.call_serving,
-            limit=OUTBOX_CHARACTERS,
-            shield=self._runner.uninterrupted,
-        )
+        outbox = self._new_outbox()
         serves = CallContext(
             call_id=cell.call_id,
             correlation_id=cell.correlation_id,
@@ -102,6 +107,39 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             typing_in.answer(read_input_reply(request))
         return cells.InputReplyResponse()
 
+    async def SendComm(  # type: ignore[override]  # it writes
+        self, request: cells.CommDelivery, context: ServicerContext
+    ) -> None:
+        """Hands a message to the comm that it is for, and sends what the called code shows."""
+        if self._host is None:
+            return
+        headers = Headers(context)
+        delivery = read_delivery(request, headers.correlation_id(request.metadata))
+        session = self._host.comms.session_of(delivery.message)
+        if session is None:
+            return
+        outbox = self._new_outbox()
+        work = partial(self._hear_here, delivery, session.session_id, outbox)
+        self._runner.start_beside(delivery.call_id, work, outbox.close, session.session_id)
+        try:
+            await _send_events(outbox, context)
+        finally:
+            outbox.close()
+
+    async def Comms(  # type: ignore[override]  # it writes
+        self,
+        request: cells.CommsRequest,  # noqa: ARG002 (the seam's)
+        context: ServicerContext,
+    ) -> None:
+        """Sends what comms say while none of the session's code runs."""
+        while await self._outside.wait_filled():
+            for event in self._outside.take_now():
+                await context.write(write_event(event))
+
+    def close(self) -> None:
+        """Ends the stream of comms, for which the server would wait."""
+        self._outside.close()
+
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: ServicerContext
     ) -> cells.WaitStoppedResponse:
@@ -140,6 +178,24 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         await self._runner.end_session(session_id)
         return freed
 
+    def _new_outbox(self) -> Outbox[CellEvent]:
+        return Outbox(
+            self._runner.call_serving, limit=OUTBOX_CHARACTERS, shield=self._runner.uninterrupted
+        )
+
+    def _hear_here(
+        self, delivery: CommDelivery, session_id: SessionId | None, outbox: Outbox[CellEvent]
+    ) -> None:
+        """Runs what a comm calls back, on its session's thread."""
+        serves = CallContext(
+            call_id=delivery.call_id,
+            correlation_id=delivery.correlation_id,
+            session_id=session_id,
+            is_cell=True,
+        )
+        with serving(serves):
+            self._host.hear(delivery, partial(_put_weighed, outbox))
+
     async def _tell_loads(self, tell: Callable[[Observation], Awaitable[None]]) -> None:
         load = -1
         while True:
@@ -156,10 +212,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         watch: Watch,
     ) -> CellReply:
         """Runs a cell on its thread."""
-
-        def put(event: CellEvent) -> None:
-            outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
-
+        put = partial(_put_weighed, outbox)
         with serving(serves), watch.code():
             reply: CellReply = await self._cell_host().run(cell, inputs, put, typing_in)
             if reply.error is not None:
@@ -176,7 +229,16 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         if self._host is None:  # no other thread has made it meanwhile
             from .cells.cell_host import CellHost  # noqa: PLC0415 (only cells need IPython)
 
-            self._host = CellHost(self._runner)
+            self._host = CellHost(self._runner, partial(_put_weighed, self._outside))
+
+
+def _put_weighed(outbox: Outbox[CellEvent], event: CellEvent) -> bool:
+    weight = 1
+    if isinstance(event, StreamText):
+        weight = len(event.text)
+    elif isinstance(event, CommMessage):
+        weight = len(event.data) + sum(map(len, event.buffers))
+    return outbox.offer(event, weight)
 
 
 def _reply_of(cell: CellCall, running: Running[CellReply]) -> CellReply:

@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 
 BOUND = 60.0  # seconds; nothing here is expected to take more than a few
 
+Message = dict[str, Any]
 Output = tuple[str, dict[str, Any]]
 """A message's type and content."""
 
@@ -26,6 +27,8 @@ class Running:
     client: BlockingKernelClient
     message_id: str
     outputs: list[Output] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    """All that the kernel said of it."""
     is_idle: bool = False
 
     def wait_for(self, text: str) -> None:
@@ -59,6 +62,7 @@ class Running:
             message = self.client.get_iopub_msg(timeout=deadline - time.monotonic())
             if message["parent_header"].get("msg_id") != self.message_id:
                 continue
+            self.messages.append(message)
             kind, content = message["msg_type"], message["content"]
             if kind == "status":
                 self.is_idle = content["execution_state"] == "idle"
@@ -93,6 +97,27 @@ class Ran:
         return content
 
 
+@dataclass(slots=True, kw_only=True)
+class CommSent:
+    """What a front end said by a comm."""
+
+    client: BlockingKernelClient
+    message_id: str
+
+    def answers(self) -> list[Message]:
+        """All that the kernel says of it until it is idle."""
+        answers: list[Message] = []
+        deadline = time.monotonic() + BOUND
+        while True:
+            message = self.client.get_iopub_msg(timeout=deadline - time.monotonic())
+            if message["parent_header"].get("msg_id") != self.message_id:
+                continue
+            if message["msg_type"] != "status":
+                answers.append(message)
+            elif message["content"]["execution_state"] == "idle":
+                return answers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
     """A running kernel."""
@@ -117,6 +142,24 @@ class Kernel:
         ran = self.run(code)
         assert ran.status == "ok", ran
         return ran
+
+    def send_comm(
+        self,
+        comm_id: str,
+        data: Mapping[str, Any],
+        *,
+        kind: str = "comm_msg",
+        buffers: Sequence[bytes] = (),
+        target_name: str = "",
+    ) -> "CommSent":
+        """Says something by a comm, as a widget in the front end does."""
+        content = {"comm_id": comm_id, "data": data}
+        if kind == "comm_open":
+            content["target_name"] = target_name
+        message = self.client.session.msg(kind, content)
+        message["buffers"] = list(buffers)
+        self.client.shell_channel.send(message)
+        return CommSent(client=self.client, message_id=message["header"]["msg_id"])
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

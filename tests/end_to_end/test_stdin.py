@@ -199,7 +199,8 @@ def test_a_worker_that_dies_at_its_prompt_withdraws_it(kernels: Kernels) -> None
 
 def test_a_cell_whose_time_is_over_withdraws_its_prompt(kernels: Kernels) -> None:
     _, bridged = kernels
-    running = bridged.begin("%%snakepit_exec --timeout 1s\ninput('waits ')")
+    bridged.check("%%snakepit_exec\npass")  # the worker is there
+    running = bridged.begin("%%snakepit_exec --timeout 2s\ninput('waits ')")
     running.asked()
 
     assert running.finish().status == "error"

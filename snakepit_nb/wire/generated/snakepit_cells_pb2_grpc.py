@@ -49,6 +49,16 @@ class CellServiceStub(object):
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.FromString,
                 _registered_method=True)
+        self.SendComm = channel.unary_stream(
+                '/snakepit.cells.v1.CellService/SendComm',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommDelivery.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+                _registered_method=True)
+        self.Comms = channel.unary_stream(
+                '/snakepit.cells.v1.CellService/Comms',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommsRequest.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+                _registered_method=True)
         self.WaitStopped = channel.unary_unary(
                 '/snakepit.cells.v1.CellService/WaitStopped',
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
@@ -87,6 +97,21 @@ class CellServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendComm(self, request, context):
+        """Hands a message of the front end to the comm that it is for. Out comes what the code shows that
+        the comm calls back, and the end when that has returned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Comms(self, request, context):
+        """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WaitStopped(self, request, context):
         """Answers when the worker has really stopped running the given call.
         """
@@ -119,6 +144,16 @@ def add_CellServiceServicer_to_server(servicer, server):
                     servicer.ReplyInput,
                     request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.SerializeToString,
+            ),
+            'SendComm': grpc.unary_stream_rpc_method_handler(
+                    servicer.SendComm,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommDelivery.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.SerializeToString,
+            ),
+            'Comms': grpc.unary_stream_rpc_method_handler(
+                    servicer.Comms,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommsRequest.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.SerializeToString,
             ),
             'WaitStopped': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitStopped,
@@ -212,6 +247,60 @@ class CellService(object):
             '/snakepit.cells.v1.CellService/ReplyInput',
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.SerializeToString,
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendComm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/SendComm',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommDelivery.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Comms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/Comms',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommsRequest.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from snakepit_nb.calls import CellCall, CellReply, InputReply
+from snakepit_nb.calls import CellCall, CellReply, CommDelivery, InputReply
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.settings import Profile
 from snakepit_nb.worker.runner import Runner
@@ -16,6 +16,7 @@ from snakepit_nb.worker.typing_in import TypingIn
 from snakepit_nb.worker.variables import user_names
 
 from .alone import Alone
+from .comms import Comms, PutOutside
 from .kernel import use_our_debugger
 from .session import Session, Surroundings
 from .shell import PutEvent, discard, new_shell
@@ -25,13 +26,15 @@ from .side_by_side import SideBySide
 class CellHost:
     """The sessions of one worker."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, put_outside: PutOutside) -> None:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
         use_our_debugger()
         self._runner = runner
         self._surroundings: Surroundings = (
             SideBySide() if runner.profile is Profile.THREAD else Alone(runner.uninterrupted)
         )
+        self.comms = Comms(lambda: self._surroundings.current, put_outside)
+        self._kept: list[Session] = []  # of cells that have ended, for the sake of their comms
         self._sessions: dict[SessionId, Session] = {}
         self._making = threading.Lock()  # IPython's lists of its shells are not made for threads
 
@@ -56,12 +59,29 @@ class CellHost:
             self._surroundings.leave()
             session.showing.end()
             if cell.session_id is None:
-                self._discard(session)
+                self._discard_soon(session)
+
+    def hear(self, delivery: CommDelivery, put: PutEvent) -> None:
+        """Hands a comm's message to the code that it calls back; puts out what that shows."""
+        session = self.comms.session_of(delivery.message)
+        if session is None:
+            return
+        with session.showing.aside(put), self._surroundings.aside(session):
+            shell, before = session.shell, session.shell.get_parent()
+            shell.set_parent(json.loads(delivery.parent))
+            self.comms.install()
+            try:
+                self.comms.hear(delivery)
+                self._surroundings.show_figures(session)
+            finally:
+                self._surroundings.drain()
+                shell.set_parent(before)
 
     def forget(self, session_id: SessionId) -> bool:
         """Lets a session's shell go, with its variables; tells whether there was one."""
         session = self._sessions.pop(session_id, None)
         if session is not None:
+            self.comms.close(session)
             self._discard(session)
         return session is not None
 
@@ -92,10 +112,11 @@ class CellHost:
         """Makes the surroundings the session's, and the cell what its shell answers to."""
         session = None if cell.session_id is None else self._sessions.get(cell.session_id)
         if session is None:
-            session = self._new_session()
+            session = self._new_session(cell.session_id)
             if cell.session_id is not None:
                 self._sessions[cell.session_id] = session
         self._surroundings.enter(session)
+        self.comms.install()
         shell = session.shell
         shell.set_parent(_parent(cell))
         if cell.execution_count:
@@ -104,11 +125,19 @@ class CellHost:
             shell.execution_count = cell.execution_count + ahead
         return session
 
-    def _new_session(self) -> Session:
+    def _new_session(self, session_id: SessionId | None) -> Session:
         showing = self._surroundings.new_showing()
         with self._making:
             shell = new_shell(showing.event, lambda: self._runner.was_interrupted)
-        return Session(shell=shell, showing=showing)
+        return Session(session_id=session_id, shell=shell, showing=showing)
+
+    def _discard_soon(self, session: Session) -> None:
+        """Lets a cell's own session go, or when its last widget is closed."""
+        self._kept.append(session)
+        for kept in tuple(self._kept):
+            if not self.comms.has_open(kept):
+                self._kept.remove(kept)
+                self._discard(kept)
 
     def _discard(self, session: Session) -> None:
         with self._making:

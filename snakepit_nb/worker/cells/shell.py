@@ -25,7 +25,7 @@ from snakepit_nb.calls import (
 
 from .kernel import WorkerKernel
 
-PutEvent = Callable[[CellEvent], None]
+PutEvent = Callable[[CellEvent], bool]
 
 _RAISED_BY_US = (CancelledError, KeyboardInterrupt, EOFError, StdinNotImplementedError)
 """What an interrupt or a question to the notebook may come to, beneath the user's line."""
@@ -86,7 +86,7 @@ class ZMQInteractiveShell(KernelShell):
     """The shell of one session."""
 
     kernel: WorkerKernel
-    put: PutEvent = staticmethod(lambda _event: None)
+    put: PutEvent = staticmethod(lambda _event: False)
     """Takes what the session shows; set by the cell host."""
     was_interrupted: Callable[[], bool] = staticmethod(lambda: False)
     """Tells whether the running cell has been interrupted; set by the cell host."""

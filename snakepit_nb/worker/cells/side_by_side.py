@@ -11,7 +11,8 @@ import getpass
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from types import ModuleType
@@ -59,6 +60,17 @@ class SideBySide:
         self._figures.install()
         _session.set(session)
 
+    @contextmanager
+    def aside(self, session: Session) -> Iterator[None]:
+        """Makes the task that calls it the session's."""
+        self.enter(session)
+        yield
+
+    @property
+    def current(self) -> Session | None:
+        """The session of the caller."""
+        return _session.get()
+
     def leave(self) -> None:
         """Lets what goes on in the background stay the session's."""
 
@@ -83,7 +95,7 @@ def _asking(name: str, otherwise: Callable[..., str]) -> Callable[..., str]:
 
     def ask(*arguments: Any, **named: Any) -> str:
         session = _session.get()
-        if session is None or not session.showing.is_on:
+        if session is None or not session.showing.takes_questions:
             return otherwise(*arguments, **named)
         answer: str = getattr(session.shell.kernel, name)(*arguments, **named)
         return answer

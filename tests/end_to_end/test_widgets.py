@@ -8,6 +8,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
+import nbclient
+import nbformat
 import pytest
 
 from .kernel_driver import Kernel, Message, open_kernel
@@ -458,6 +460,25 @@ def test_widgets_live_in_workers_with_threads_too(tmp_path: Path) -> None:
             answers = kernel.send_comm(slider, update(value=5)).answers()
 
             assert f"{session} 5\n" in [m["content"].get("text") for m in answers]
+
+
+def test_a_notebook_that_is_run_without_a_front_end_keeps_the_widgets_state(
+    tmp_path: Path,
+) -> None:
+    cells = [
+        "%load_ext snakepit_nb\n%snakepit start -n 1",
+        MAGIC + "import ipywidgets as W\nout = W.Output()\n"
+        "with out: print('captured')\nW.VBox([W.IntSlider(value=42), out])",
+    ]
+    v4: Any = nbformat.v4
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells])
+
+    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}).execute()
+
+    kept = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    states = {model["model_name"]: model["state"] for model in kept.values()}
+    assert states["IntSliderModel"]["value"] == 42
+    assert [output["text"] for output in states["OutputModel"]["outputs"]] == ["captured\n"]
 
 
 def test_a_worker_without_widgets_imports_none(tmp_path: Path) -> None:

@@ -40,3 +40,12 @@ def send_comm(pool: Pool, delivery: CommDelivery, show: Callable[[CellEvent], No
         shown.cancel()
         raise
     return shown.result
+
+
+def send_comm_later(pool: Pool, delivery: CommDelivery, show: Callable[[CellEvent], None]) -> None:
+    """Hands a message to the worker that has its comm; shows on the pool's thread what comes."""
+
+    async def put(event: CellEvent) -> None:
+        show(event)
+
+    let_run(partial(pool.comms.send, delivery, put))

@@ -26,7 +26,7 @@ from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.home import flush
 
 from .cell_run import run_cell
-from .comm_delivery import send_comm
+from .comm_delivery import send_comm, send_comm_later
 from .event_control import changed_control
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
@@ -139,17 +139,30 @@ class Pool(ToolCalls, FunctionCalls):
     def comm_ear(self, ear: CommEar | None) -> None:
         self._pool.comms.ear = ear
 
+    def is_comm_kept_waiting(self, comm_id: str) -> bool:
+        """Tells whether something runs where a comm's code would run."""
+        return self._pool.comms.is_kept_waiting(comm_id)
+
     def send_comm(
-        self, message: CommMessage, parent: bytes, show: Callable[[CellEvent], None]
+        self,
+        message: CommMessage,
+        parent: bytes,
+        show: Callable[[CellEvent], None],
+        *,
+        waits: bool = True,
     ) -> None:
-        """Hands a message of the front end to a worker's comm; `show` gets what comes of it."""
+        """Hands a message of the front end to a worker's comm; `show` gets what comes of it.
+
+        It is called here, until that is over; or (`waits=False`) on another thread, later.
+        """
         delivery = CommDelivery(
             call_id=new_call_id(),
             correlation_id=chosen_correlation_id(None),
             message=message,
             parent=parent,
         )
-        send_comm(self._pool, delivery, show)
+        send = send_comm if waits else send_comm_later
+        send(self._pool, delivery, show)
 
     def lease(self, worker: str | None = None) -> Lease:
         """Returns a share of a worker, the given one or the least loaded, for a `with`.

@@ -17,6 +17,7 @@ from snakepit_nb.calls import CellEvent, CommMessage
 from .comm_proxy import CommProxy, Parent, content_of
 from .control_target import CONTROL_TARGET, guard_control_target
 from .display import show_event
+from .event_messages import message_of
 from .widgets.live_control import private_subshell
 
 WIDGET_TARGET = "jupyter.widget"
@@ -144,7 +145,8 @@ class CommBridge:
         """Hands over what the front end says, and shows what comes of it as the answer to it.
 
         It returns when that is over: the kernel then tells the front end that it is idle, which
-        ends what an Output widget captures.
+        ends what an Output widget captures. But where the worker runs something for which the
+        kernel does not wait, the kernel does not wait for this either.
         """
         if kind == "comm_close":
             self._proxies.pop(proxy.comm_id, None)
@@ -161,9 +163,21 @@ class CommBridge:
         pool = proxy.pool
         assert isinstance(pool, Pool)  # noqa: S101 (our own mistake)
         try:
-            pool.send_comm(said, _json(parent), lambda event: self.show(event, pool))
+            if self._running is None and pool.is_comm_kept_waiting(proxy.comm_id):
+                answered = functools.partial(self._answer, pool, self._kernel.get_parent())
+                pool.send_comm(said, _json(parent), answered, waits=False)
+            else:
+                pool.send_comm(said, _json(parent), lambda event: self.show(event, pool))
         except Exception:
             log.exception("comm %s was not told what the front end said", proxy.comm_id)
+
+    def _answer(self, pool: Pool, parent: Parent, event: CellEvent) -> None:
+        """Shows, on any thread and at any time, what comes of what the front end said."""
+        message = message_of(event)
+        if isinstance(event, CommMessage):
+            self.say(event, pool, parent)
+        elif message is not None:
+            self._send(*message, parent)
 
     def _offer(self, target: str, pool: Pool) -> None:
         """Lets the front end open comms for which code in a worker has registered a target."""

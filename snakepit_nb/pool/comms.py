@@ -5,18 +5,20 @@ beside, from the first cell of a worker on. All is for one ear, the notebook's.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
+import anyio
 from anyio.abc import TaskGroup
 
 from snakepit_nb.calls import CellEvent, CommDelivery, CommMessage
 from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import WorkerCrashedError, WorkerError
-from snakepit_nb.identifiers import SessionId
+from snakepit_nb.identifiers import CallId, SessionId
 
+from .pending_call import PendingCall
 from .supervisor import LiveWorker
 
 log = logging.getLogger(__name__)
@@ -32,18 +34,28 @@ class CommEar(Protocol):
         """Takes that comms are gone."""
 
 
+CommPlace = tuple[LiveWorker, SessionId | None]
+"""Where code is called back, one message after the other."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Owner:
     worker: LiveWorker
     session_id: SessionId | None
 
+    @property
+    def place(self) -> CommPlace:
+        return (self.worker, self.session_id)
+
 
 class Comms:
     """The comms of one pool's workers."""
 
-    def __init__(self, tasks: TaskGroup) -> None:
+    def __init__(self, tasks: TaskGroup, calls: Mapping[CallId, PendingCall]) -> None:
         self.ear: CommEar | None = None
         self._tasks = tasks
+        self._calls = calls
+        self._turns: dict[CommPlace, anyio.Lock] = {}
         self._owners: dict[str, _Owner] = {}
         self._targets: dict[str, _Owner] = {}
         self._attended: set[LiveWorker] = set()
@@ -64,6 +76,18 @@ class Comms:
 
         return put_noted
 
+    def is_kept_waiting(self, comm_id: str) -> bool:
+        """Tells whether something runs where a comm's code would run; from any thread."""
+        owner = self._owners.get(comm_id)
+        if owner is None:
+            return False
+        worker, session_id = owner.worker, owner.session_id
+        return any(
+            call.worker_id == worker.worker_id
+            and (worker.capacity == 1 or call.session_id == session_id)
+            for call in tuple(self._calls.values())
+        )
+
     async def send(self, delivery: CommDelivery, put: PutCellEvent) -> None:
         """Hands a message of the front end to a comm; returns when what it calls back is over."""
         message = delivery.message
@@ -75,7 +99,8 @@ class Comms:
         self._note(owner, message)
         put = self.noting(owner.worker, owner.session_id, put)
         try:
-            await owner.worker.channel.send_comm(delivery, put)
+            async with self._turns.setdefault(owner.place, anyio.Lock()):  # in order
+                await owner.worker.channel.send_comm(delivery, put)
         except WorkerCrashedError:
             owner.worker.is_gone = True  # its comms are closed when it is reaped
 
@@ -94,6 +119,8 @@ class Comms:
     def lose_worker(self, worker: LiveWorker) -> None:
         """Tells that a worker's comms are gone with it."""
         self._attended.discard(worker)
+        for place in [place for place in self._turns if place[0] is worker]:
+            del self._turns[place]
         because = worker.ended_because or "it ended"
         self._lose(lambda owner: owner.worker is worker, f"worker {worker.name} is gone: {because}")
 

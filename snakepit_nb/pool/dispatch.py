@@ -92,7 +92,7 @@ class Dispatch:
         self.worker_telling = WorkerTelling(settings)
         self.circuits = Circuits(settings, self.worker_telling)
         self.worker_events = WorkerEvents(settings.name)
-        self.comms = Comms(tasks)
+        self.comms = Comms(tasks, self.calls)
         self.health = Health(settings, self.scheduler, self.tell, self.worker_telling)
         self.observing = Observing(settings, self.scheduler, self.wake, self.worker_telling)
         self._launcher = launcher

@@ -120,7 +120,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             return
         outbox = self._new_outbox()
         work = partial(self._hear_here, delivery, session.session_id, outbox)
-        self._runner.start_beside(delivery.call_id, work, outbox.close, session.session_id)
+        self._runner.start_beside(work, outbox.close, session.session_id)
         try:
             await _send_events(outbox, context)
         finally:

@@ -268,7 +268,6 @@ class Runner(ABC):
 
     def start_beside(
         self,
-        call_id: CallId,
         work: Callable[[], object],
         at_end: Callable[[], object],
         session_id: SessionId | None,
@@ -282,8 +281,7 @@ class Runner(ABC):
 
         async def run() -> None:
             try:
-                with self.beside(call_id):
-                    work()
+                work()
             except KeyboardInterrupt:
                 log.info("what was called back was interrupted")
             except BaseException:

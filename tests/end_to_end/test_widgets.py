@@ -306,6 +306,51 @@ def test_messages_reach_a_cell_that_awaits(kernels: Kernels) -> None:
     assert same(kernels, play) == ["waits\npressed\n", "ok"]
 
 
+def test_a_worker_that_runs_something_else_does_not_hold_the_kernel_up(kernels: Kernels) -> None:
+    _, kernel = kernels
+    side = Side(kernel, MAGIC)
+    side.run(
+        "s = W.IntSlider()\n"
+        "s.observe(lambda change: (print('moved to', change.new), display(change.new)), 'value')"
+    )
+    slider = side.comms[_opened(side, "IntSliderModel")]
+    kernel.check("import snakepit_nb, time\nslept = snakepit_nb.pool().submit(time.sleep, 3)")
+    sent = [kernel.send_comm(slider, update(value=value)) for value in (1, 2)]
+    running = kernel.begin("slept.done()")
+
+    seen: dict[str, list[Message]] = {message.message_id: [] for message in sent}
+    while len(seen[sent[1].message_id]) < 5:
+        message = kernel.client.get_iopub_msg(timeout=10)
+        seen.setdefault(message["parent_header"].get("msg_id"), []).append(message)
+
+    (result,) = (m for m in seen[running.message_id] if m["msg_type"] == "execute_result")
+    assert result["content"]["data"]["text/plain"] == "False"
+    for message_id in (message.message_id for message in sent):
+        assert [m["msg_type"] for m in seen[message_id]] == [
+            "status",  # busy
+            "status",  # idle: the kernel goes on
+            "comm_msg",
+            "stream",
+            "display_data",
+        ]
+
+
+def test_a_widget_of_a_cell_that_awaits_is_live_in_it(kernels: Kernels) -> None:
+    def play(side: Side) -> list[Any]:
+        running = side.kernel.begin(
+            side.magic + "import asyncio\nfrom comm import create_comm\n"
+            "answer = asyncio.Future()\nc = create_comm(target_name='t')\n"
+            "c.on_msg(lambda m: answer.set_result(m['content']['data']))\nprint('waits')\n"
+            "print(await asyncio.wait_for(answer, 20))"
+        )
+        running.wait_for("waits")
+        (opened,) = (m for m in running.messages if m["msg_type"] == "comm_open")
+        side.kernel.send_comm(opened["content"]["comm_id"], {"a": 1})
+        return [running.finish().text]
+
+    assert same(kernels, play) == ["waits\n{'a': 1}\n"]
+
+
 def test_a_callback_can_be_interrupted(kernels: Kernels) -> None:
     _, kernel = kernels
     side = Side(kernel, MAGIC)

@@ -71,7 +71,8 @@ class CellHost:
             shell.set_parent(json.loads(delivery.parent))
             self.comms.install()
             try:
-                self.comms.hear(delivery)
+                with self._runner.beside(delivery.call_id):
+                    self.comms.hear(delivery)
                 self._surroundings.show_figures(session)
             finally:
                 self._surroundings.drain()

@@ -13,6 +13,7 @@ NBVAL += -o timeout=300 -o filterwarnings=
 DEMO := .venv/.installed-demo
 DEV := .venv/.installed-dev
 BENCH := .venv/.installed-bench
+BROWSER := .venv/.installed-browser
 LAB := .venv/.installed-lab,demo
 
 .DEFAULT_GOAL := help
@@ -26,7 +27,7 @@ help: ## lists what can be made
 demo: $(DEMO) ## runs the quickstart notebook in a real kernel and prints what its cells print
 	@$(BIN)/python notebooks/run_demo.py $(NOTEBOOK)
 
-test: check ## runs all that the continuous integration runs: check, tests, notebooks
+test: check $(BROWSER) ## runs all that the continuous integration runs: check, tests, notebooks
 	$(BIN)/pytest
 	XDG_STATE_HOME=$(CURDIR)/.venv/state SNAKEPIT_NONINTERACTIVE=1 $(BIN)/pytest $(NBVAL) notebooks/*.ipynb
 
@@ -57,6 +58,11 @@ soak: $(DEV) ## runs a mixed load for an hour (SNAKEPIT_SOAK_SECONDS) and tells 
 clean: ## removes what was built and cached, but not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+# A rule of its own, before the one for all others: this is no part of the package.
+$(BROWSER): .ci/browser | $(BIN)/pip
+	@.ci/browser
+	@touch $@
 
 .venv/.installed-%: pyproject.toml constraints.txt | $(BIN)/pip
 	@echo "Setting up .venv for $* (once; it takes a minute or two)"

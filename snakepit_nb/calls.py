@@ -112,6 +112,10 @@ class CellCall:
     """It may run twice."""
     trust_results: bool = False
     """Variables that the codec does not carry may come back as pickles."""
+    allow_stdin: bool = False
+    """Somebody is there to answer what its code asks for."""
+    parent: bytes = b""
+    """JSON: the front end's message that asked for it, without its code; empty: there is none."""
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 
@@ -191,7 +195,58 @@ class Completion:
     """`function`, `module`, `instance` and the like, where that is known."""
 
 
-CellEvent = StreamText | Display | ExecuteResult | ClearOutput | CellError
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputRequest:
+    """The code waits for a line that somebody types."""
+
+    prompt: str
+    is_password: bool = False
+    number: int = 0
+    """Of the requests of its cell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputReply:
+    """What was typed, or the exception that came of it."""
+
+    number: int
+    text: str = ""
+    error_name: str = ""
+    error_value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommMessage:
+    """One message of a comm, as Jupyter has them, on its way from or to a worker."""
+
+    kind: str
+    """`comm_open`, `comm_msg` or `comm_close`; `comm_target`: the front end may open such comms."""
+    comm_id: str = ""
+    data: bytes = b"{}"
+    """JSON; it is read where it is used only."""
+    metadata: bytes = b"{}"
+    buffers: tuple[bytes, ...] = ()
+    target_name: str = ""
+    target_module: str = ""
+    number: int = 0
+    """Of what the worker sends by this comm: on different ways, one message overtakes another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommDelivery:
+    """A comm's message from the front end, for the code in the worker that it calls back."""
+
+    call_id: CallId
+    correlation_id: CorrelationId
+    message: CommMessage
+    parent: bytes = b"{}"
+    """JSON: the front end's message, without its content."""
+    origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
+
+
+CellEvent = (
+    StreamText | Display | ExecuteResult | ClearOutput | CellError | InputRequest | CommMessage
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,7 +66,7 @@ class CellCalls:
             SnakepitError: it did not run, or not to its end.
         """
         grouping = chosen("group_outputs", group_outputs, Grouping)
-        plan = self.plan(_request(code, targets, options))
+        plan = self.plan(replace(_request(code, targets, options), allow_stdin=True))
         grouped = Grouped(plan.names if plan.are_many else (), grouping, print_event)
         outcomes = self.run_planned(plan, grouped.show)
         grouped.finish()

@@ -36,6 +36,10 @@ class CellRequest:
     execution_count: int = 0
     store_history: bool = True
     trust_results: bool = False
+    allow_stdin: bool = False
+    """Somebody is there to answer what its code asks for."""
+    parent: bytes = b""
+    """JSON: the front end's message that asked for it, without its code; empty: there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,8 @@ def _call(
         # The notebook's own session lives as long as the pool, a worker's as long as that.
         keeps_session=worker is not None or session == NOTEBOOK_SESSION,
         is_idempotent=request.is_idempotent,
+        allow_stdin=request.allow_stdin,
+        parent=request.parent,
         trust_results=request.trust_results or (settings.trust_results and bool(request.returns)),
         origin=new_origin(settings, correlation_id),
     )

@@ -6,7 +6,7 @@ from functools import partial
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellEvent
+from snakepit_nb.calls import CellCall, CellEvent, InputRequest
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId
 from snakepit_nb.pool.pool import Pool
@@ -16,6 +16,7 @@ from .cell_outcome import Outcome
 from .delivery import Delivery
 from .interrupts import interrupts_to
 from .portal_task import let_run
+from .prompt import Prompt
 
 KILL_WITHIN_SECONDS = 2.0
 KILLED_BY_INTERRUPT = "it was killed by the second interrupt"
@@ -28,19 +29,21 @@ Show = Callable[[int, CellEvent | None], None]
 def run_cells(
     pool: Pool, cells: Sequence[CellCall], show: Show, *, timeout: float | None = None
 ) -> list[Outcome]:
-    """Runs calls of cells and shows on this thread what they put out.
+    """Runs calls of cells, shows on this thread what they put out, and asks here what they ask.
 
     An interrupt goes to all their workers, which answer it; a second one within 2 s kills them.
 
     Returns: how each ended, in order.
     """
+    prompt = Prompt()
     delivery: Delivery[Piece, list[Outcome]] = Delivery(
-        lambda put: run_all(pool, cells, put, timeout=timeout)
+        lambda put: _run_all_asking(pool, cells, put, timeout, prompt)
     )
     pressed = 0.0
 
     def press() -> None:
         nonlocal pressed
+        prompt.interrupt()
         now = time.monotonic()
         kills = now - pressed <= KILL_WITHIN_SECONDS
         for cell in cells:
@@ -51,11 +54,28 @@ def run_cells(
         with interrupts_to(press):
             delivery.start()
             for number, event in delivery:
-                show(number, event)
+                if isinstance(event, InputRequest):
+                    answer = prompt.ask(event)
+                    let_run(partial(pool.reply_input, cells[number].call_id, answer))
+                else:
+                    show(number, event)
     except BaseException:
         delivery.cancel()
         raise
     return delivery.result
+
+
+async def _run_all_asking(
+    pool: Pool,
+    cells: Sequence[CellCall],
+    put: Callable[[Piece], Awaitable[None]],
+    timeout: float | None,
+    prompt: Prompt,
+) -> list[Outcome]:
+    try:
+        return await run_all(pool, cells, put, timeout=timeout)
+    finally:
+        prompt.withdraw()
 
 
 async def run_all(

@@ -2,21 +2,32 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-from snakepit_nb.calls import CodePosition, Completion, MimeBundle, ToolSpec
+from snakepit_nb.calls import (
+    CellEvent,
+    CodePosition,
+    CommDelivery,
+    CommMessage,
+    Completion,
+    MimeBundle,
+    ToolSpec,
+)
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId, place_name
 from snakepit_nb.observations import EventControl
+from snakepit_nb.pool.comms import CommEar
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
+from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.home import flush
 
 from .cell_calls import CellCalls
+from .comm_delivery import send_comm, send_comm_later
 from .event_control import changed_control
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
@@ -119,6 +130,40 @@ class Pool(ToolCalls, FunctionCalls, CellCalls):
             session_id=SessionId(session), code=code, cursor=cursor, detail_level=detail_level
         )
         return wait(partial(self._pool.inspect, position))
+
+    @property
+    def comm_ear(self) -> CommEar | None:
+        """Who hears what widgets of the workers say while no cell runs."""
+        return self._pool.comms.ear
+
+    @comm_ear.setter
+    def comm_ear(self, ear: CommEar | None) -> None:
+        self._pool.comms.ear = ear
+
+    def is_comm_kept_waiting(self, comm_id: str) -> bool:
+        """Tells whether something runs where a comm's code would run."""
+        return self._pool.comms.is_kept_waiting(comm_id)
+
+    def send_comm(
+        self,
+        message: CommMessage,
+        parent: bytes,
+        show: Callable[[CellEvent], None],
+        *,
+        waits: bool = True,
+    ) -> None:
+        """Hands a message of the front end to a worker's comm; `show` gets what comes of it.
+
+        It is called here, until that is over; or (`waits=False`) on another thread, later.
+        """
+        delivery = CommDelivery(
+            call_id=new_call_id(),
+            correlation_id=chosen_correlation_id(None),
+            message=message,
+            parent=parent,
+        )
+        send = send_comm if waits else send_comm_later
+        send(self._pool, delivery, show)
 
     def lease(self, worker: str | None = None) -> Lease:
         """Returns a share of a worker, the given one or the least loaded, for a `with`.

@@ -7,8 +7,10 @@ from snakepit_nb.calls import (
     CellError,
     CellEvent,
     ClearOutput,
+    CommMessage,
     Display,
     ExecuteResult,
+    InputRequest,
     StreamText,
 )
 
@@ -26,5 +28,7 @@ def print_event(event: CellEvent) -> None:
             print("\n".join(event.traceback), file=sys.stderr)
         case ClearOutput():
             pass  # what is printed stays
+        case InputRequest() | CommMessage():
+            pass  # who runs the cell answers the one; the other is for front ends
         case _:
             assert_never(event)

@@ -14,7 +14,10 @@ from snakepit_nb.calls import (
     CellEvent,
     CellReply,
     CodePosition,
+    CommDelivery,
+    CommMessage,
     Completion,
+    InputReply,
     MimeBundle,
     ToolCall,
     ToolChunk,
@@ -100,6 +103,25 @@ class WorkerChannel(Protocol):
 
     async def interrupt(self, call_id: CallId) -> None:
         """Interrupts a cell that runs, as the notebook's button does; it still replies."""
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell what it has asked for; too late, it is dropped."""
+
+    async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:
+        """Hands a message to a comm; puts out what the code shows that it calls back.
+
+        Returns when that code is over, or at once where there is no such comm.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
+
+    def comms(self) -> AsyncGenerator[CommMessage]:
+        """Yields what comms say while neither a cell nor what they have called back runs.
+
+        Raises:
+            WorkerCrashedError: the worker is gone.
+        """
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

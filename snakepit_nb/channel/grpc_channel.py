@@ -13,7 +13,10 @@ from snakepit_nb.calls import (
     CellCall,
     CellReply,
     CodePosition,
+    CommDelivery,
+    CommMessage,
     Completion,
+    InputReply,
     MimeBundle,
     ToolCall,
     ToolChunk,
@@ -29,8 +32,9 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
-from snakepit_nb.wire.cell_messages import read_output, write_cell
+from snakepit_nb.wire.cell_messages import read_event, read_output, write_cell
 from snakepit_nb.wire.code_messages import read_completions, read_inspection, write_position
+from snakepit_nb.wire.conversation_messages import write_delivery, write_input_reply
 from snakepit_nb.wire.event_messages import read_told, write_controls
 from snakepit_nb.wire.failures import decode_failure, decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -138,6 +142,33 @@ class GrpcChannel:
         request = cells.InterruptRequest(call_id=call_id)
         await self._unary(self._cells.Interrupt, request, None)
 
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell what it has asked for."""
+        await self._unary(self._cells.ReplyInput, write_input_reply(call_id, reply), None)
+
+    async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:
+        """Hands a message to a comm."""
+        request = write_delivery(delivery)
+        with _Translated(self, delivery.correlation_id):
+            rpc = self._cells.SendComm(request, metadata=self._headers(delivery))
+            try:
+                async for output in rpc:
+                    await put(read_event(output))
+            finally:
+                rpc.cancel()
+
+    async def comms(self) -> AsyncGenerator[CommMessage]:
+        """Yields what comms say beside cells."""
+        with _Translated(self, None):
+            rpc = self._cells.Comms(cells.CommsRequest(), metadata=self._headers(None))
+            try:
+                async for output in rpc:
+                    event = read_event(output)
+                    if isinstance(event, CommMessage):
+                        yield event
+            finally:
+                rpc.cancel()
+
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
         request = cells.WaitStoppedRequest(call_id=call_id)
@@ -190,7 +221,7 @@ class GrpcChannel:
                 raise
             return await rpc
 
-    def _headers(self, call: ToolCall | CellCall | None) -> grpc.aio.Metadata:
+    def _headers(self, call: ToolCall | CellCall | CommDelivery | None) -> grpc.aio.Metadata:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""
         if call is None:
             return grpc.aio.Metadata(self._token)

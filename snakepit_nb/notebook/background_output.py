@@ -2,36 +2,41 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, assert_never
+from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from snakepit_nb.blocking.cell_outcome import Outcome, error_of, values_of
 from snakepit_nb.blocking.cell_plan import CellPlan
 from snakepit_nb.blocking.grouped_output import Grouped
+from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.calls import (
     CellError,
     CellEvent,
     CellReply,
-    ClearOutput,
+    CommMessage,
     Display,
-    ExecuteResult,
-    StreamText,
 )
 
 from .cell_options import CellOptions
+from .comm_bridge import comm_bridge
 from .display import show_event
 from .error_lines import rendered
-
-Message = tuple[str, dict[str, Any]]
-"""The type and the content of one of Jupyter's messages."""
+from .event_messages import message_of
+from .requests import request_of
 
 
 class BackgroundOutput:
     """The audience of one cell; made while that cell is the one that the kernel runs."""
 
-    def __init__(self, shell: InteractiveShell, options: CellOptions, plan: CellPlan) -> None:
+    def __init__(
+        self, shell: InteractiveShell, options: CellOptions, plan: CellPlan, pool: Pool
+    ) -> None:
         self._shell = shell
+        self._pool = pool
+        self._bridge = comm_bridge(shell)
+        self._bridge.listen(pool)
+        self._parent = request_of(shell)
         self._options = options
         self._plan = plan
         self._publish = publisher(shell)
@@ -41,6 +46,10 @@ class BackgroundOutput:
 
     def show(self, number: int, event: CellEvent | None) -> None:
         """Shows something of one call; None: it has ended."""
+        if isinstance(event, CommMessage):
+            if self._parent:
+                self._bridge.say(event, self._pool, self._parent)
+            return
         if isinstance(event, CellError):
             self._has_told_error = True
         elif event is not None and self._options.quiet:
@@ -93,7 +102,10 @@ def publisher(shell: InteractiveShell) -> Callable[[CellEvent], None]:
     parent = shell.get_parent()  # type: ignore[attr-defined]  # a kernel's shell has it
 
     def publish(event: CellEvent) -> None:
-        kind, content = _message(event)
+        message = message_of(event)
+        if message is None:
+            return
+        kind, content = message
         kernel.session.send(
             kernel.iopub_socket,
             kind,
@@ -103,35 +115,3 @@ def publisher(shell: InteractiveShell) -> Callable[[CellEvent], None]:
         )
 
     return publish
-
-
-def _message(event: CellEvent) -> Message:
-    match event:
-        case StreamText():
-            return "stream", {"name": event.name, "text": event.text}
-        case ClearOutput():
-            return "clear_output", {"wait": event.wait}
-        case CellError():
-            return _error_message(event)
-        case Display() | ExecuteResult():
-            return _data_message(event)
-        case _:
-            assert_never(event)
-
-
-def _error_message(event: CellError) -> Message:
-    if event.is_usage:
-        return "stream", {"name": "stderr", "text": f"UsageError: {event.value}\n"}
-    return "error", {
-        "ename": event.name,
-        "evalue": event.value,
-        "traceback": list(event.traceback),
-    }
-
-
-def _data_message(event: Display | ExecuteResult) -> Message:
-    content: dict[str, Any] = {"data": dict(event.data), "metadata": dict(event.metadata)}
-    if isinstance(event, ExecuteResult):
-        return "execute_result", {**content, "execution_count": event.execution_count}
-    kind = "update_display_data" if event.update else "display_data"
-    return kind, {**content, "transient": dict(event.transient)}

@@ -13,8 +13,10 @@ from snakepit_nb.calls import (
     CellError,
     CellEvent,
     ClearOutput,
+    CommMessage,
     Display,
     ExecuteResult,
+    InputRequest,
     StreamText,
 )
 from snakepit_nb.errors import WorkersFailedError
@@ -46,6 +48,8 @@ def show_event(shell: InteractiveShell, event: CellEvent) -> None:
         case CellError():
             failure = cell_failure(event)
             shell._showtraceback(type(failure), failure, list(event.traceback))  # noqa: SLF001 (no other shows given lines)
+        case InputRequest() | CommMessage():
+            pass  # who runs the cell answers them
         case _:
             assert_never(event)
 

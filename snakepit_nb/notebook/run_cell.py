@@ -1,6 +1,6 @@
 """`%%snakepit_exec`: one cell of the notebook, run by workers and shown as the kernel's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -12,14 +12,16 @@ from snakepit_nb.blocking.cell_plan import CellPlan, CellRequest
 from snakepit_nb.blocking.face import pool
 from snakepit_nb.blocking.grouped_output import Grouped
 from snakepit_nb.blocking.handle import Pool
-from snakepit_nb.calls import CellError, CellEvent, CellReply
+from snakepit_nb.calls import CellError, CellEvent, CellReply, CommMessage
 from snakepit_nb.errors import CallCancelledError, UsageError, WorkersFailedError
 from snakepit_nb.wire.failures import cell_failure
 
 from .background_output import BackgroundOutput
 from .cell_options import CellOptions
-from .display import fail_as_rendered, fail_without_a_word, show_event
+from .comm_bridge import comm_bridge
+from .display import fail_as_rendered, fail_without_a_word
 from .error_lines import one_line_errors
+from .requests import parent_without_code, request_of
 from .variables import chosen_variables
 
 
@@ -51,7 +53,7 @@ def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) 
 
 
 def _start(shell: InteractiveShell, options: CellOptions, chosen: Pool, plan: CellPlan) -> object:
-    handle = chosen.start_planned(plan, BackgroundOutput(shell, options, plan))
+    handle = chosen.start_planned(plan, BackgroundOutput(shell, options, plan, chosen))
     if options.out is None:
         return handle
     shell.user_ns[options.out] = handle
@@ -61,16 +63,21 @@ def _start(shell: InteractiveShell, options: CellOptions, chosen: Pool, plan: Ce
 def _run(shell: InteractiveShell, options: CellOptions, chosen: Pool, plan: CellPlan) -> None:
     told: list[CellError] = []
     names = plan.names if plan.are_many else ()
-    grouped = Grouped(names, options.grouping, lambda event: show_event(shell, event))
+    bridge = comm_bridge(shell)
+    grouped = Grouped(names, options.grouping, lambda event: bridge.show(event, chosen))
 
     def show(number: int, event: CellEvent | None) -> None:
+        if isinstance(event, CommMessage):
+            bridge.show(event, chosen)
+            return
         if isinstance(event, CellError):
             told.append(event)
         elif event is not None and options.quiet:
             return
         grouped.show(number, event)
 
-    outcomes = chosen.run_planned(plan, show)
+    with bridge.running(chosen, plan.request.code):
+        outcomes = chosen.run_planned(plan, show)
     grouped.finish()
     if plan.are_many:
         _end_many(shell, plan, outcomes)
@@ -130,7 +137,8 @@ def _is_interrupt(error: BaseException) -> bool:
 
 
 def _request(shell: InteractiveShell, options: CellOptions, code: str) -> CellRequest:
-    request = _request_content(shell)
+    request = request_of(shell)
+    content = request.get("content", {})
     return CellRequest(
         code=code,
         session=options.session,
@@ -141,12 +149,9 @@ def _request(shell: InteractiveShell, options: CellOptions, code: str) -> CellRe
         correlation_id=options.correlation_id,
         is_idempotent=options.idempotent,
         execution_count=getattr(shell.displayhook, "prompt_count", 0),
-        store_history=bool(request.get("store_history", True)) and not request.get("silent"),
+        store_history=bool(content.get("store_history", True)) and not content.get("silent"),
+        # Who answers later what a cell in the background asks, would answer another cell.
+        allow_stdin=bool(content.get("allow_stdin", True)) and not options.background,
+        parent=parent_without_code(request),
         trust_results=options.trust_results,
     )
-
-
-def _request_content(shell: InteractiveShell) -> Mapping[str, Any]:
-    """Returns what the front end's execute request says; a terminal has none."""
-    get_parent = getattr(shell, "get_parent", None)
-    return {} if get_parent is None else (get_parent() or {}).get("content", {})

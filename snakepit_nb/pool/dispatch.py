@@ -44,6 +44,7 @@ from snakepit_nb.telemetry.bus import wanted
 from snakepit_nb.telemetry.events import SessionLost as SessionLossTold
 
 from .circuits import Circuits
+from .comms import Comms
 from .health import Health
 from .launch_spec import launch_spec
 from .observing import Observing
@@ -91,6 +92,7 @@ class Dispatch:
         self.worker_telling = WorkerTelling(settings)
         self.circuits = Circuits(settings, self.worker_telling)
         self.worker_events = WorkerEvents(settings.name)
+        self.comms = Comms(tasks, self.calls)
         self.health = Health(settings, self.scheduler, self.tell, self.worker_telling)
         self.observing = Observing(settings, self.scheduler, self.wake, self.worker_telling)
         self._launcher = launcher
@@ -273,7 +275,10 @@ class Dispatch:
             self.tell(WorkerFailed(worker_id=worker_id))
             self._tell_ready()
         finally:
-            self.tell(_lost(worker_id, self.workers.pop(worker_id, None)))
+            gone = self.workers.pop(worker_id, None)
+            if gone is not None:
+                self.comms.lose_worker(gone)
+            self.tell(_lost(worker_id, gone))
 
     def _tell_ready(self) -> None:
         ledger = self.scheduler.snapshot()
@@ -289,6 +294,7 @@ class Dispatch:
         try:
             freed = await worker.channel.end_session(decision.session_id)
             self.telling.session_cleaned(decision.session_id, decision.worker_id, freed)
+            self.comms.lose_session(decision.session_id)
         except SnakepitError as error:
             log.warning("session %s was not freed: %s", decision.session_id, error)
 

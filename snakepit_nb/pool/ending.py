@@ -2,6 +2,7 @@
 
 import anyio
 
+from snakepit_nb.calls import InputReply
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId, WorkerId
 
@@ -26,6 +27,13 @@ class Ending:
             call.cancel()
         else:
             await worker.channel.interrupt(call_id)
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell that runs what it has asked for."""
+        call = self._dispatch.calls.get(call_id)
+        worker = None if call is None else self._worker_of(call)
+        if worker is not None:
+            await worker.channel.reply_input(call_id, reply)
 
     async def cancel(self, call_id: CallId, *, kill: bool = False) -> bool:
         """Ends a call wherever it is, and returns when it runs no more; False: there is none.

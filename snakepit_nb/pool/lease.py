@@ -48,6 +48,7 @@ class Lease:
 
     async def run_cell(self, cell: CellCall, pending: PendingCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
+        put = self._dispatch.comms.noting(self._worker, cell.session_id, put)
         work = partial(self._worker.channel.run_cell, cell, put)
         reply = await self._running(pending).run_cell(work)
         pending.cell_error = reply.error

@@ -12,6 +12,7 @@ from snakepit_nb.calls import (
     ClearOutput,
     CodePosition,
     Completion,
+    InputReply,
     MimeBundle,
     StreamText,
     ToolCall,
@@ -34,6 +35,7 @@ from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.metrics import metrics
 
+from .comms import Comms
 from .dispatch import Dispatch
 from .ending import Ending
 from .lease import Lease, ManualLease, PutChunk
@@ -227,6 +229,10 @@ class Pool:
         """Interrupts a cell that runs, or takes a call out of the queue."""
         await self._ending.interrupt(call_id)
 
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Hands to a cell what it has asked for; too late, it is dropped."""
+        await self._ending.reply_input(call_id, reply)
+
     async def cancel(self, call_id: CallId, *, kill: bool = False) -> bool:
         """Ends a call wherever it is, and returns when it runs no more; False: there is none.
 
@@ -266,12 +272,18 @@ class Pool:
         self._dispatch.names.pop(session_id, None)
         if worker is None:
             return 0
+        self.comms.lose_session(session_id)
         try:
             freed = await worker.channel.end_session(session_id)
         except WorkerCrashedError:
             return 0  # what it held is gone with it
         self._dispatch.telling.session_cleaned(session_id, worker.worker_id, freed)
         return freed
+
+    @property
+    def comms(self) -> Comms:
+        """The comms of the workers' code."""
+        return self._dispatch.comms
 
     @property
     def event_control(self) -> EventControl:

@@ -13,7 +13,10 @@ from snakepit_nb.calls import (
     CellCall,
     CellReply,
     CodePosition,
+    CommDelivery,
+    CommMessage,
     Completion,
+    InputReply,
     MimeBundle,
     ToolCall,
     ToolChunk,
@@ -42,6 +45,12 @@ from snakepit_nb.wire.code_messages import (
     write_completions,
     write_inspection,
     write_position,
+)
+from snakepit_nb.wire.conversation_messages import (
+    read_delivery,
+    read_input_reply,
+    write_delivery,
+    write_input_reply,
 )
 from snakepit_nb.wire.event_messages import read_control, read_told, write_controls, write_told
 from snakepit_nb.wire.failures import decode_failure, encode_failure
@@ -171,6 +180,22 @@ class DirectChannel:
         """Interrupts a cell that runs."""
         self._worker.check_alive()
         self._worker.interrupt(call_id)
+
+    async def reply_input(self, call_id: CallId, reply: InputReply) -> None:
+        """Drops it: a cell here cannot ask, since it would block the loop that is to answer."""
+        self._worker.check_alive()
+        read_input_reply(write_input_reply(call_id, reply))
+
+    async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:  # noqa: ARG002 (the seam's)
+        """Finds nobody: code here has no comms."""
+        self._worker.check_alive()
+        read_delivery(write_delivery(delivery), delivery.correlation_id)
+
+    async def comms(self) -> AsyncGenerator[CommMessage]:
+        """Yields nothing until the worker is gone."""
+        await self._worker.wait()
+        self._worker.check_alive()
+        yield CommMessage(kind="comm_close")
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""

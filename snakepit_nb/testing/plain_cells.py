@@ -1,6 +1,7 @@
 """Cells without IPython: plain `exec` with top-level `await`; printed text is put out."""
 
 import ast
+import builtins
 import io
 import re
 import traceback
@@ -27,9 +28,24 @@ from snakepit_nb.worker.variables import user_names
 PutNow = Callable[[CellEvent], object]
 
 
+def _refuse(_prompt: object = "") -> str:
+    """Stands for `input`, which would block the loop that is to bring the answer."""
+    message = "raw_input was called, but this frontend does not support input requests."
+    raise StdinNotImplementedError(message)
+
+
+class StdinNotImplementedError(NotImplementedError):
+    """What IPython raises where nobody can answer."""
+
+
 @dataclass(slots=True)
 class _Session:
-    namespace: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
+    namespace: dict[str, Any] = field(
+        default_factory=lambda: {
+            "__name__": "__main__",
+            "__builtins__": {**vars(builtins), "input": _refuse},
+        }
+    )
     cells: int = 0
 
 

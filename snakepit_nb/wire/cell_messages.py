@@ -13,8 +13,10 @@ from snakepit_nb.calls import (
     CellEvent,
     CellReply,
     ClearOutput,
+    CommMessage,
     Display,
     ExecuteResult,
+    InputRequest,
     StreamText,
 )
 from snakepit_nb.errors import ValueEncodingError
@@ -25,6 +27,7 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 
+from .conversation_messages import read_conversation, write_conversation
 from .culprits import why_not_pickled
 from .function_calls import TRUST_RESULTS, read_outcome, write_outcome
 from .generated import snakepit_cells_pb2 as cells
@@ -49,6 +52,8 @@ def write_cell(cell: CellCall) -> cells.CellStart:
             **call_metadata(cell.call_id, cell.correlation_id),
             **({TRUST_RESULTS: "true"} if cell.trust_results else {}),
         },
+        allow_stdin=cell.allow_stdin,
+        parent=cell.parent,
     )
 
 
@@ -66,6 +71,8 @@ def read_cell(start: cells.CellStart, correlation_id: CorrelationId) -> CellCall
         store_history=start.store_history,
         returns=tuple(start.returns),
         trust_results=TRUST_RESULTS in start.metadata,
+        allow_stdin=start.allow_stdin,
+        parent=start.parent,
     )
 
 
@@ -84,29 +91,31 @@ def write_event(event: CellEvent) -> cells.CellOutput:
     match event:
         case StreamText():
             return cells.CellOutput(stream=cells.StreamText(name=event.name, text=event.text))
-        case Display():
-            return cells.CellOutput(
-                display=cells.Display(
-                    data=_json(event.data),
-                    metadata=_json(event.metadata),
-                    transient=_json(event.transient),
-                    update=event.update,
-                )
-            )
-        case ExecuteResult():
-            return cells.CellOutput(
-                result=cells.ExecuteResult(
-                    execution_count=event.execution_count,
-                    data=_json(event.data),
-                    metadata=_json(event.metadata),
-                )
-            )
+        case Display() | ExecuteResult():
+            return _write_shown(event)
         case ClearOutput():
             return cells.CellOutput(clear=cells.ClearOutput(wait=event.wait))
         case CellError():
             return cells.CellOutput(error=_write_error(event))
+        case InputRequest() | CommMessage():
+            return write_conversation(event)
         case _:
             assert_never(event)
+
+
+def _write_shown(event: Display | ExecuteResult) -> cells.CellOutput:
+    data, metadata = _json(event.data), _json(event.metadata)
+    if isinstance(event, ExecuteResult):
+        return cells.CellOutput(
+            result=cells.ExecuteResult(
+                execution_count=event.execution_count, data=data, metadata=metadata
+            )
+        )
+    return cells.CellOutput(
+        display=cells.Display(
+            data=data, metadata=metadata, transient=_json(event.transient), update=event.update
+        )
+    )
 
 
 def write_reply(reply: CellReply, *, trust_results: bool = False) -> cells.CellOutput:
@@ -141,6 +150,14 @@ def trusted(reply: CellReply) -> CellReply:
     return replace(reply, returns=returns, unsent=unsent)
 
 
+def read_event(output: cells.CellOutput) -> CellEvent:
+    """Reads one thing that was shown, where no reply comes."""
+    event = read_output(output)
+    if isinstance(event, CellReply):
+        raise ValueEncodingError("The worker has sent a reply where none was asked for.")
+    return event
+
+
 def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
     """Reads one thing that a cell showed, or how it ended."""
     kind = output.WhichOneof("output")
@@ -171,7 +188,7 @@ def _read_rest(output: cells.CellOutput) -> CellEvent | CellReply:
         return _read_error(output.error)
     if kind == "reply":
         return _read_reply(output.reply)
-    raise ValueEncodingError("The worker's message on a cell is of a kind unknown here.")
+    return read_conversation(output)
 
 
 def _read_reply(reply: cells.CellReply) -> CellReply:

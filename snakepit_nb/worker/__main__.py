@@ -120,6 +120,7 @@ async def _serve_grpc(
         os.close(announce)
         await anyio.to_thread.run_sync(stopped.wait)
         observed.end()  # or the server would wait for who reads these
+        cells.close()
         process_events.close()
 
 

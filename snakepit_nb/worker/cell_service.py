@@ -9,12 +9,21 @@ from typing import Any, TypeVar
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellError, CellEvent, CellReply, StreamText
+from snakepit_nb.calls import (
+    CellCall,
+    CellError,
+    CellEvent,
+    CellReply,
+    CommDelivery,
+    CommMessage,
+    StreamText,
+)
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
 from snakepit_nb.wire.code_messages import read_position, write_completions, write_inspection
+from snakepit_nb.wire.conversation_messages import read_delivery, read_input_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 from snakepit_nb.wire.observation_messages import write_observation
@@ -23,6 +32,7 @@ from .context import CallContext, serving
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner, Running
+from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
@@ -41,6 +51,8 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._making_host = threading.Lock()
         self._questions = anyio.CapacityLimiter(1)  # IPython's completer is not made for threads
         self._host: Any = None
+        self._typing_in: dict[CallId, TypingIn] = {}
+        self._outside: Outbox[CellEvent] = self._new_outbox()
 
     async def RunCell(  # type: ignore[override]  # it writes
         self, request: cells.CellStart, context: ServicerContext
@@ -55,18 +67,16 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
     async def _run(
         self, request: cells.CellStart, cell: CellCall, context: ServicerContext, watch: Watch
     ) -> CellReply:
-        outbox: Outbox[CellEvent] = Outbox(
-            self._runner.call_serving,
-            limit=OUTBOX_CHARACTERS,
-            shield=self._runner.uninterrupted,
-        )
+        outbox = self._new_outbox()
         serves = CallContext(
             call_id=cell.call_id,
             correlation_id=cell.correlation_id,
             session_id=cell.session_id,
             is_cell=True,
         )
-        work = partial(self._run_here, cell, partial(read_inputs, request), outbox, serves, watch)
+        typing_in = self._typing_in[cell.call_id] = TypingIn(serves.cancellation)
+        inputs = partial(read_inputs, request)
+        work = partial(self._run_here, cell, inputs, outbox, typing_in, serves, watch)
         async with self._runner.running(
             cell.call_id,
             work,
@@ -78,6 +88,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
                 await _send_events(outbox, context)
             finally:
                 outbox.close()  # where the reader is gone, nobody shall wait for room
+                del self._typing_in[cell.call_id]
         return _reply_of(cell, running)
 
     async def Interrupt(
@@ -96,6 +107,48 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Tells what a name of a session means, beside what runs there."""
         position = read_position(request)
         return write_inspection(await self._ask(lambda host: host.inspect(position), None))
+
+    async def ReplyInput(
+        self, request: cells.InputReply, _: ServicerContext
+    ) -> cells.InputReplyResponse:
+        """Answers what a cell asked for."""
+        typing_in = self._typing_in.get(CallId(request.call_id))
+        if typing_in is not None:
+            typing_in.answer(read_input_reply(request))
+        return cells.InputReplyResponse()
+
+    async def SendComm(  # type: ignore[override]  # it writes
+        self, request: cells.CommDelivery, context: ServicerContext
+    ) -> None:
+        """Hands a message to the comm that it is for, and sends what the called code shows."""
+        if self._host is None:
+            return
+        headers = Headers(context)
+        delivery = read_delivery(request, headers.correlation_id(request.metadata))
+        session = self._host.comms.session_of(delivery.message)
+        if session is None:
+            return
+        outbox = self._new_outbox()
+        work = partial(self._hear_here, delivery, session.session_id, outbox)
+        self._runner.start_beside(work, outbox.close, session.session_id)
+        try:
+            await _send_events(outbox, context)
+        finally:
+            outbox.close()
+
+    async def Comms(  # type: ignore[override]  # it writes
+        self,
+        request: cells.CommsRequest,  # noqa: ARG002 (the seam's)
+        context: ServicerContext,
+    ) -> None:
+        """Sends what comms say while none of the session's code runs."""
+        while await self._outside.wait_filled():
+            for event in self._outside.take_now():
+                await context.write(write_event(event))
+
+    def close(self) -> None:
+        """Ends the stream of comms, for which the server would wait."""
+        self._outside.close()
 
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: ServicerContext
@@ -143,6 +196,24 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             question, self._host, abandon_on_cancel=True, limiter=self._questions
         )
 
+    def _new_outbox(self) -> Outbox[CellEvent]:
+        return Outbox(
+            self._runner.call_serving, limit=OUTBOX_CHARACTERS, shield=self._runner.uninterrupted
+        )
+
+    def _hear_here(
+        self, delivery: CommDelivery, session_id: SessionId | None, outbox: Outbox[CellEvent]
+    ) -> None:
+        """Runs what a comm calls back, on its session's thread."""
+        serves = CallContext(
+            call_id=delivery.call_id,
+            correlation_id=delivery.correlation_id,
+            session_id=session_id,
+            is_cell=True,
+        )
+        with serving(serves):
+            self._host.hear(delivery, partial(_put_weighed, outbox))
+
     async def _tell_loads(self, tell: Callable[[Observation], Awaitable[None]]) -> None:
         load = -1
         while True:
@@ -154,16 +225,14 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         cell: CellCall,
         inputs: Callable[[], dict[str, object]],
         outbox: Outbox[CellEvent],
+        typing_in: TypingIn,
         serves: CallContext,
         watch: Watch,
     ) -> CellReply:
         """Runs a cell on its thread."""
-
-        def put(event: CellEvent) -> None:
-            outbox.put(event, len(event.text) if isinstance(event, StreamText) else 1)
-
+        put = partial(_put_weighed, outbox)
         with serving(serves), watch.code():
-            reply: CellReply = await self._cell_host().run(cell, inputs, put)
+            reply: CellReply = await self._cell_host().run(cell, inputs, put, typing_in)
             if reply.error is not None:
                 watch.note_error(reply.error.name, reply.error.value)
             return reply
@@ -178,7 +247,16 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         if self._host is None:  # no other thread has made it meanwhile
             from .cells.cell_host import CellHost  # noqa: PLC0415 (only cells need IPython)
 
-            self._host = CellHost(self._runner)
+            self._host = CellHost(self._runner, partial(_put_weighed, self._outside))
+
+
+def _put_weighed(outbox: Outbox[CellEvent], event: CellEvent) -> bool:
+    weight = 1
+    if isinstance(event, StreamText):
+        weight = len(event.text)
+    elif isinstance(event, CommMessage):
+        weight = len(event.data) + sum(map(len, event.buffers))
+    return outbox.offer(event, weight)
 
 
 def _reply_of(cell: CellCall, running: Running[CellReply]) -> CellReply:

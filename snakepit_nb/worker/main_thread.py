@@ -28,6 +28,7 @@ class MainThread(Runner):
         super().__init__()
         self._one_at_a_time = asyncio.Lock()  # of the serving thread
         self._call: CallId | None = None
+        self._beside: CallId | None = None
         self._task: asyncio.Task[None] | None = None
         self._shields = 0
         self._pending = False
@@ -39,10 +40,9 @@ class MainThread(Runner):
         The next call is started from this thread too, so it cannot be the one that is hit.
         """
         call = self._calls.get(call_id)
-        if call is None:
-            return
-        call.cancellation.requested = True  # before the look, for a call that begins right now
-        if self._call != call_id:
+        if call is not None:
+            call.cancellation.requested = True  # before the look, for one that begins right now
+        if call_id not in (self._call, self._beside):
             return
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGINT)
@@ -69,6 +69,24 @@ class MainThread(Runner):
                 self._pending = False
                 self._raise_or_cancel()
 
+    def lane_of(self, session_id: SessionId | None) -> Lane:  # noqa: ARG002 (there is one)
+        """Returns the main thread."""
+        return self._main
+
+    @contextmanager
+    def beside(self, call_id: CallId) -> Iterator[None]:
+        """Lets an interrupt hit this code, and not the cell that awaits meanwhile."""
+        before = (self._interrupted, self._pending)
+        self._interrupted = self._pending = False
+        if self._call is None:
+            self.heed_interrupts()
+        self._beside = call_id
+        try:
+            yield
+        finally:
+            self._beside = None
+            self._interrupted, self._pending = before
+
     async def end_session(self, session_id: SessionId) -> None:
         """Does nothing: sessions have no threads of their own here."""
 
@@ -85,6 +103,7 @@ class MainThread(Runner):
         """Runs a call on the main thread."""
         self._task = asyncio.current_task()
         self._interrupted = self._pending = False
+        self.heed_interrupts()
         try:
             try:
                 self._call = running.call_id
@@ -101,7 +120,7 @@ class MainThread(Runner):
             self._call = self._task = None
 
     def _on_sigint(self) -> None:
-        if self._call is None:
+        if self._call is None and self._beside is None:
             return  # idle workers are left alone
         self._interrupted = True
         if self._shields:
@@ -111,7 +130,7 @@ class MainThread(Runner):
 
     def _raise_or_cancel(self) -> None:
         running = asyncio.current_task(self._main.loop)
-        if running is not self._task and self._task is not None:
+        if self._beside is None and running is not self._task and self._task is not None:
             self._main.loop.call_soon_threadsafe(self._task.cancel)
         if running is not None:
             raise KeyboardInterrupt

@@ -39,6 +39,11 @@ class Outbox(Generic[T]):
         with self._shield():
             self._put(item, weight)
 
+    def offer(self, item: T, weight: int = 1) -> bool:
+        """As `put`; tells whether it was added."""
+        with self._shield():
+            return self._put(item, weight)
+
     def close(self) -> None:
         """Takes no more items; `take` still returns those that are in. For the serving thread."""
         with self._changed:
@@ -90,18 +95,19 @@ class Outbox(Generic[T]):
             self._tell_room()
             self._tell_room = None
 
-    def _put(self, item: T, weight: int) -> None:
+    def _put(self, item: T, weight: int) -> bool:
         with self._changed:
             while self._weight >= self._limit and not self._is_closed:
                 self._changed.wait()
             if self._is_closed:
-                return
+                return False
             self._items.append(item)
             self._weight += weight
             if self._is_announced:
-                return
+                return True
             self._is_announced = True
         self._call_soon(self._announce)
+        return True
 
     def _announce(self) -> None:
         self._filled.set()

@@ -7,6 +7,7 @@ asyncio loop of the thread that it runs on; plain user code blocks that loop whi
 
 import asyncio
 import contextlib
+import logging
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,8 @@ from .black_box import BlackBox
 from .context import Cancellation
 from .lane import Lane
 from .outbox import Outbox
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -163,19 +166,25 @@ class Runner(ABC):
 
     def __init__(self) -> None:
         self._main = Lane()
+        self._beside_calls: set[asyncio.Task[None]] = set()
+        self._interrupts = lambda *_: self._on_sigint()
         self._calls: dict[CallId, Running[Any]] = {}
         self._load_changed: anyio.Event | None = None  # there is one while somebody waits for it
         self.black_box: BlackBox | None = None
 
     def serve(self) -> None:
         """Runs calls until `stop`."""
-        signal.signal(signal.SIGINT, lambda *_: self._on_sigint())
+        self.heed_interrupts()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         self._main.serve()
 
     def stop(self) -> None:
         """Ends `serve`, from any thread."""
         self._main.stop()
+
+    def heed_interrupts(self) -> None:
+        """Makes SIGINT ours; for the main thread. User code may have made it its own, as pdb."""
+        signal.signal(signal.SIGINT, self._interrupts)
 
     def attach(self) -> None:
         """Makes the running loop the serving one; called there before the first `run`."""
@@ -256,6 +265,47 @@ class Runner(ABC):
     ) -> Callable[[T], Awaitable[None] | None]:
         """Returns how a streaming call puts its items out from where it runs."""
         return outbox.put
+
+    def start_beside(
+        self,
+        work: Callable[[], object],
+        at_end: Callable[[], object],
+        session_id: SessionId | None,
+    ) -> None:
+        """Starts plain code on the thread of a session without a turn of its own.
+
+        It begins when that thread's loop is free: behind a cell that blocks it, within one that
+        awaits. So the kernel treats what the front end tells widgets. `at_end` is called here.
+        """
+        lane = self.lane_of(session_id)
+
+        async def run() -> None:
+            try:
+                work()
+            except KeyboardInterrupt:
+                log.info("what was called back was interrupted")
+            except BaseException:
+                log.exception("what was called back failed")
+            finally:
+                self.call_serving(at_end)
+
+        def start() -> None:
+            task = lane.loop.create_task(run())
+            self._beside_calls.add(task)  # held, because the loop holds tasks weakly
+            task.add_done_callback(self._beside_calls.discard)
+
+        try:
+            lane.mailbox.post(start)
+        except RuntimeError:  # the session has ended
+            at_end()
+
+    @abstractmethod
+    def lane_of(self, session_id: SessionId | None) -> Lane:
+        """Returns the thread of a session that may have ended."""
+
+    def beside(self, call_id: CallId) -> AbstractContextManager[None]:  # noqa: ARG002 (for who can interrupt it)
+        """Makes code that runs beside calls one that can be interrupted."""
+        return contextlib.nullcontext()
 
     @abstractmethod
     async def end_session(self, session_id: SessionId) -> None:

@@ -108,6 +108,11 @@ class Threads(Runner):
                 del self._sessions[session_id]
                 self._end_lane(session.lane)
 
+    def lane_of(self, session_id: SessionId | None) -> Lane:
+        """Returns a session's thread, or the main one where it has none any more."""
+        session = None if session_id is None else self._sessions.get(session_id)
+        return self._main if session is None else session.lane
+
     async def take(self, where: Where) -> Lane:
         """Waits for a share of the capacity, and in a session also for its turn there."""
         if not isinstance(where, Place):

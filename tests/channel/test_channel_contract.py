@@ -23,7 +23,11 @@ from snakepit_nb.calls import (
     CellEvent,
     CellReply,
     CodePosition,
+    CommDelivery,
+    CommMessage,
     Completion,
+    InputReply,
+    InputRequest,
     StreamText,
     ToolCall,
 )
@@ -466,6 +470,128 @@ async def test_of_a_session_that_it_does_not_know_a_worker_tells_nothing(
     assert await channel.inspect(unknown) is None
 
 
+async def test_where_nobody_can_answer_a_cell_that_asks_fails(channel: WorkerChannel) -> None:
+    _, reply = await run(channel, a_cell("input('? ')"))
+
+    assert reply.error is not None
+    assert reply.error.name == "StdinNotImplementedError"
+    assert reply.error.value == (
+        "raw_input was called, but this frontend does not support input requests."
+    )
+
+
+async def test_a_cell_gets_what_it_asks_for(channel: WorkerChannel, kind: Kind) -> None:
+    if kind[0] == "direct":
+        pytest.skip("a cell of the twin cannot wait for an answer")
+    cell = a_cell("print('before')\nprint(input('? '), input())", allow_stdin=True)
+    events: list[CellEvent] = []
+
+    async def put(event: CellEvent) -> None:
+        events.append(event)
+        if isinstance(event, InputRequest):
+            said = f"{event.prompt}{event.number}"
+            await channel.reply_input(cell.call_id, InputReply(number=event.number, text=said))
+
+    reply = await channel.run_cell(cell, put)
+
+    assert reply.error is None
+    assert events == [
+        StreamText(name="stdout", text="before\n"),
+        InputRequest(prompt="? ", number=0),
+        InputRequest(prompt="", number=1),
+        StreamText(name="stdout", text="? 0 1\n"),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 7])
+async def test_an_answer_that_nobody_waits_for_does_nothing(
+    channel: WorkerChannel, number: int
+) -> None:
+    cell = a_cell("pass")
+    await run(channel, cell)
+
+    await channel.reply_input(cell.call_id, InputReply(number=number, text="late"))
+    events, reply = await run(channel, a_cell("print('unharmed')"))
+
+    assert (together(events), reply.error) == ([("stdout", "unharmed\n")], None)
+
+
+async def test_a_message_for_a_comm_that_is_not_there_comes_to_nothing(
+    channel: WorkerChannel,
+) -> None:
+    await run(channel, a_cell("pass"))
+    events: list[CellEvent] = []
+
+    async def put(event: CellEvent) -> None:
+        events.append(event)
+
+    for kind in ("comm_msg", "comm_close", "comm_open"):
+        message = CommMessage(kind=kind, comm_id="nobody's", target_name="none")
+        with anyio.fail_after(5):
+            await channel.send_comm(a_delivery(message), put)
+
+    assert events == []
+
+
+async def test_a_comm_speaks_in_its_cell_in_what_it_calls_back_and_beside(
+    channel: WorkerChannel, kind: Kind
+) -> None:
+    if kind[0] == "direct":
+        pytest.skip("the twin has no comms")
+    code = (
+        "import threading; from comm import create_comm\n"
+        "c = create_comm(target_name='t', data={'a': 1}, buffers=[b'ab'])\n"
+        "c.on_msg(lambda m: (print('heard'), c.send(m['content']['data'], buffers=m['buffers'])))\n"
+        "go = threading.Event()\n"
+        "threading.Thread(target=lambda: (go.wait(), c.send({'beside': 1}))).start()"
+    )
+    (opened,), _ = await run(channel, a_cell(code, session="comms"))
+    assert isinstance(opened, CommMessage)
+    said = CommMessage(
+        kind="comm_msg", comm_id=opened.comm_id, data=b'{"x": [1]}', buffers=(b"\x00", b"")
+    )
+    heard: list[CellEvent] = []
+
+    async def put(event: CellEvent) -> None:
+        heard.append(event)
+
+    await channel.send_comm(a_delivery(said), put)
+    async with aclosing(channel.comms()) as comms:
+        with anyio.fail_after(5):
+            waker = a_cell("import time; threading.Timer(0.1, go.set).start()", session="comms")
+            await run(channel, waker)
+            beside = await anext(comms)
+
+    assert (opened.kind, opened.data, opened.buffers) == ("comm_open", b'{"a": 1}', (b"ab",))
+    assert heard == [
+        StreamText(name="stdout", text="heard\n"),
+        replace(said, number=1),
+    ]
+    assert (beside.data, beside.number) == (b'{"beside": 1}', 2)
+
+
+async def test_a_crash_ends_what_comms_say(open_end: OpenEnd) -> None:
+    async with open_end() as (process, channel):
+        errors: list[SnakepitError] = []
+
+        async def listen() -> None:
+            try:
+                async with aclosing(channel.comms()) as comms:
+                    async for _ in comms:
+                        pass
+            except SnakepitError as error:
+                errors.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(listen)
+            await run(channel, a_cell("pass"))
+            await process.kill()
+
+        assert [type(error) for error in errors] == [WorkerCrashedError]
+        with pytest.raises(WorkerCrashedError):
+            await channel.send_comm(a_delivery(CommMessage(kind="comm_msg")), put_nowhere)
+
+
 async def test_an_interrupted_cell_replies_and_its_session_lives(channel: WorkerChannel) -> None:
     cell = a_cell(
         "import anyio\nz = 1\nprint('waits')\nawait anyio.sleep_forever()", session="interrupted"
@@ -696,6 +822,15 @@ def a_cell(code: str, *, session: str = "", **details: Any) -> CellCall:  # noqa
         session_id=SessionId(session) if session else None,
         code=code,
         **details,
+    )
+
+
+def a_delivery(message: CommMessage) -> CommDelivery:
+    number = next(numbers)
+    return CommDelivery(
+        call_id=CallId(f"comm-{number}"),
+        correlation_id=CorrelationId(f"sp-{number:024x}"),
+        message=message,
     )
 
 

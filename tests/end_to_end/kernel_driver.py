@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 
 BOUND = 60.0  # seconds; nothing here is expected to take more than a few
 
+Message = dict[str, Any]
 Output = tuple[str, dict[str, Any]]
 """A message's type and content."""
 
@@ -26,6 +27,8 @@ class Running:
     client: BlockingKernelClient
     message_id: str
     outputs: list[Output] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    """All that the kernel said of it."""
     is_idle: bool = False
     peers: "dict[str, Running]" = field(default_factory=dict, repr=False)
     """All cells of the kernel: what is read for one may belong to another."""
@@ -48,15 +51,28 @@ class Running:
             if reply["parent_header"].get("msg_id") == self.message_id:
                 return Ran(outputs=tuple(joined(self.outputs)), reply=reply["content"])
 
+    def asked(self) -> dict[str, Any]:
+        """Returns what the cell asks for, once it does."""
+        message: dict[str, Any] = self.client.get_stdin_msg(timeout=BOUND)
+        assert message["parent_header"]["msg_id"] == self.message_id
+        assert message["msg_type"] == "input_request"
+        content: dict[str, Any] = message["content"]
+        return content
+
+    def answer(self, text: str) -> None:
+        self.client.input(text)
+
     def _read_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + BOUND
         while not condition():
             message = self.client.get_iopub_msg(timeout=deadline - time.monotonic())
             running = self.peers.get(message["parent_header"].get("msg_id", ""))
             if running is not None:
-                running._take(message["msg_type"], message["content"])
+                running._take(message)
 
-    def _take(self, kind: str, content: dict[str, Any]) -> None:
+    def _take(self, message: Message) -> None:
+        self.messages.append(message)
+        kind, content = message["msg_type"], message["content"]
         if kind == "status":
             self.is_idle = content["execution_state"] == "idle"
         elif kind != "execute_input":
@@ -90,6 +106,27 @@ class Ran:
         return content
 
 
+@dataclass(slots=True, kw_only=True)
+class CommSent:
+    """What a front end said by a comm."""
+
+    client: BlockingKernelClient
+    message_id: str
+
+    def answers(self) -> list[Message]:
+        """All that the kernel says of it until it is idle."""
+        answers: list[Message] = []
+        deadline = time.monotonic() + BOUND
+        while True:
+            message = self.client.get_iopub_msg(timeout=deadline - time.monotonic())
+            if message["parent_header"].get("msg_id") != self.message_id:
+                continue
+            if message["msg_type"] != "status":
+                answers.append(message)
+            elif message["content"]["execution_state"] == "idle":
+                return answers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
     """A running kernel."""
@@ -103,8 +140,8 @@ class Kernel:
         pid: int = self.check("import os\nos.getpid()").value
         return pid
 
-    def begin(self, code: str, *, store_history: bool = True) -> Running:
-        message_id = self.client.execute(code, store_history=store_history)
+    def begin(self, code: str, *, store_history: bool = True, allow_stdin: bool = True) -> Running:
+        message_id = self.client.execute(code, store_history=store_history, allow_stdin=allow_stdin)
         running = Running(client=self.client, message_id=message_id, peers=self.cells)
         self.cells[message_id] = running
         return running
@@ -117,6 +154,24 @@ class Kernel:
         ran = self.run(code)
         assert ran.status == "ok", ran
         return ran
+
+    def send_comm(
+        self,
+        comm_id: str,
+        data: Mapping[str, Any],
+        *,
+        kind: str = "comm_msg",
+        buffers: Sequence[bytes] = (),
+        target_name: str = "",
+    ) -> "CommSent":
+        """Says something by a comm, as a widget in the front end does."""
+        content = {"comm_id": comm_id, "data": data}
+        if kind == "comm_open":
+            content["target_name"] = target_name
+        message = self.client.session.msg(kind, content)
+        message["buffers"] = list(buffers)
+        self.client.shell_channel.send(message)
+        return CommSent(client=self.client, message_id=message["header"]["msg_id"])
 
     def interrupt(self) -> None:
         self.manager.interrupt_kernel()

@@ -13,8 +13,10 @@ from snakepit_nb.calls import (
     CellEvent,
     CellReply,
     ClearOutput,
+    CommMessage,
     Display,
     ExecuteResult,
+    InputRequest,
     StreamText,
 )
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
@@ -344,4 +346,6 @@ def shown(events: list[CellEvent]) -> list[object]:
                 short.append("cleared")
             case CellError():
                 short.append((event.name, event.value))
+            case InputRequest() | CommMessage():
+                raise AssertionError(event)
     return short

@@ -15,15 +15,22 @@ def keep_reachable(kernel: Any, widgets: Iterable[Any]) -> bool:
     7.0 to 7.3 leave the choice to the front end (JupyterLab chooses well). Before 7 they wait
     until the cell has ended, and the kernel's interrupt is the only way in.
     """
-    shell_channel = getattr(kernel, "shell_channel_thread", None)
-    if shell_channel is None:
+    if getattr(kernel, "shell_channel_thread", None) is None:
         return False
     routable = [w.comm for w in widgets if hasattr(w.comm, "_reply_subshell_for")]
-    if routable and hasattr(shell_channel.manager, "_create_subshell"):
-        subshell_id = _private_subshell(shell_channel)
+    subshell_id = private_subshell(kernel) if routable else None
+    if subshell_id is not None:
         for comm in routable:
             comm._reply_subshell_for = lambda _data, _default: subshell_id  # noqa: SLF001 (no public way)
     return True
+
+
+def private_subshell(kernel: Any) -> str | None:
+    """Returns the thread of the kernel that runs no cells, not for that thread itself."""
+    shell_channel = getattr(kernel, "shell_channel_thread", None)
+    if shell_channel is None or not hasattr(shell_channel.manager, "_create_subshell"):
+        return None
+    return _private_subshell(shell_channel)
 
 
 @functools.cache

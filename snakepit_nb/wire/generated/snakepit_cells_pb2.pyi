@@ -74,12 +74,17 @@ class CellStart(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     RETURNS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    ALLOW_STDIN_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """empty: variables of its own, which are gone after it"""
     code: _builtins.str
     execution_count: _builtins.int
     """what In[n] and Out[n] show; 0: the session counts by itself"""
     store_history: _builtins.bool
+    allow_stdin: _builtins.bool
+    parent: _builtins.bytes
+    """JSON: the message of the front end that asked for the cell, but for its code"""
     @_builtins.property
     def inputs(self) -> _containers.MessageMap[_builtins.str, Global___Variable]: ...
     @_builtins.property
@@ -98,10 +103,12 @@ class CellStart(_message.Message):
         inputs: _abc.Mapping[_builtins.str, Global___Variable] | None = ...,
         returns: _abc.Iterable[_builtins.str] | None = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        allow_stdin: _builtins.bool = ...,
+        parent: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "execution_count", b"execution_count", "inputs", b"inputs", "metadata", b"metadata", "returns", b"returns", "session_id", b"session_id", "store_history", b"store_history"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_stdin", b"allow_stdin", "code", b"code", "execution_count", b"execution_count", "inputs", b"inputs", "metadata", b"metadata", "parent", b"parent", "returns", b"returns", "session_id", b"session_id", "store_history", b"store_history"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -515,6 +522,8 @@ class CellOutput(_message.Message):
     CLEAR_FIELD_NUMBER: _builtins.int
     REPLY_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    INPUT_FIELD_NUMBER: _builtins.int
+    COMM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stream(self) -> Global___StreamText: ...
     @_builtins.property
@@ -529,6 +538,10 @@ class CellOutput(_message.Message):
     def error(self) -> Global___CellError:
         """a traceback that the code showed without ending by it"""
 
+    @_builtins.property
+    def input(self) -> Global___InputRequest: ...
+    @_builtins.property
+    def comm(self) -> Global___CommMessage: ...
     def __init__(
         self,
         *,
@@ -538,16 +551,203 @@ class CellOutput(_message.Message):
         clear: Global___ClearOutput | None = ...,
         reply: Global___CellReply | None = ...,
         error: Global___CellError | None = ...,
+        input: Global___InputRequest | None = ...,
+        comm: Global___CommMessage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "display", b"display", "error", b"error", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "comm", b"comm", "display", b"display", "error", b"error", "input", b"input", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "display", b"display", "error", b"error", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "comm", b"comm", "display", b"display", "error", b"error", "input", b"input", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_output: _TypeAlias = _typing.Literal["stream", "display", "result", "clear", "reply", "error"]  # noqa: Y015
+    _WhichOneofReturnType_output: _TypeAlias = _typing.Literal["stream", "display", "result", "clear", "reply", "error", "input", "comm"]  # noqa: Y015
     _WhichOneofArgType_output: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_output) -> _WhichOneofReturnType_output | None: ...
 
 Global___CellOutput: _TypeAlias = CellOutput  # noqa: Y015
+
+@_typing.final
+class InputRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROMPT_FIELD_NUMBER: _builtins.int
+    IS_PASSWORD_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    prompt: _builtins.str
+    is_password: _builtins.bool
+    number: _builtins.int
+    """of the requests of its cell"""
+    def __init__(
+        self,
+        *,
+        prompt: _builtins.str = ...,
+        is_password: _builtins.bool = ...,
+        number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_password", b"is_password", "number", b"number", "prompt", b"prompt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputRequest: _TypeAlias = InputRequest  # noqa: Y015
+
+@_typing.final
+class InputReply(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    ERROR_NAME_FIELD_NUMBER: _builtins.int
+    ERROR_VALUE_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    number: _builtins.int
+    text: _builtins.str
+    error_name: _builtins.str
+    """of the exception that came of it in place of a text"""
+    error_value: _builtins.str
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        text: _builtins.str = ...,
+        error_name: _builtins.str = ...,
+        error_value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_id", b"call_id", "error_name", b"error_name", "error_value", b"error_value", "number", b"number", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputReply: _TypeAlias = InputReply  # noqa: Y015
+
+@_typing.final
+class InputReplyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputReplyResponse: _TypeAlias = InputReplyResponse  # noqa: Y015
+
+@_typing.final
+class CommMessage(_message.Message):
+    """One message of a comm, as Jupyter has them, either way."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COMM_ID_FIELD_NUMBER: _builtins.int
+    DATA_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    BUFFERS_FIELD_NUMBER: _builtins.int
+    TARGET_NAME_FIELD_NUMBER: _builtins.int
+    TARGET_MODULE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """comm_open, comm_msg or comm_close; comm_target: the front end may open such"""
+    comm_id: _builtins.str
+    data: _builtins.bytes
+    """JSON"""
+    metadata: _builtins.bytes
+    """JSON"""
+    target_name: _builtins.str
+    target_module: _builtins.str
+    number: _builtins.int
+    """of the messages that the worker sent by this comm; they may overtake another"""
+    @_builtins.property
+    def buffers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        comm_id: _builtins.str = ...,
+        data: _builtins.bytes = ...,
+        metadata: _builtins.bytes = ...,
+        buffers: _abc.Iterable[_builtins.bytes] | None = ...,
+        target_name: _builtins.str = ...,
+        target_module: _builtins.str = ...,
+        number: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["buffers", b"buffers", "comm_id", b"comm_id", "data", b"data", "kind", b"kind", "metadata", b"metadata", "number", b"number", "target_module", b"target_module", "target_name", b"target_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommMessage: _TypeAlias = CommMessage  # noqa: Y015
+
+@_typing.final
+class CommDelivery(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    parent: _builtins.bytes
+    """JSON: the message of the front end, but for its content"""
+    @_builtins.property
+    def message(self) -> Global___CommMessage: ...
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """correlation_id, snakepit_call_id"""
+
+    def __init__(
+        self,
+        *,
+        message: Global___CommMessage | None = ...,
+        parent: _builtins.bytes = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "metadata", b"metadata", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommDelivery: _TypeAlias = CommDelivery  # noqa: Y015
+
+@_typing.final
+class CommsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommsRequest: _TypeAlias = CommsRequest  # noqa: Y015
 
 @_typing.final
 class StreamText(_message.Message):

@@ -44,6 +44,21 @@ class CellServiceStub(object):
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.FromString,
                 _registered_method=True)
+        self.ReplyInput = channel.unary_unary(
+                '/snakepit.cells.v1.CellService/ReplyInput',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.FromString,
+                _registered_method=True)
+        self.SendComm = channel.unary_stream(
+                '/snakepit.cells.v1.CellService/SendComm',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommDelivery.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+                _registered_method=True)
+        self.Comms = channel.unary_stream(
+                '/snakepit.cells.v1.CellService/Comms',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommsRequest.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+                _registered_method=True)
         self.WaitStopped = channel.unary_unary(
                 '/snakepit.cells.v1.CellService/WaitStopped',
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.WaitStoppedRequest.SerializeToString,
@@ -80,6 +95,28 @@ class CellServiceServicer(object):
     def Interrupt(self, request, context):
         """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
         replies. Without effect on a call that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplyInput(self, request, context):
+        """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendComm(self, request, context):
+        """Hands a message of the front end to the comm that it is for. Out comes what the code shows that
+        the comm calls back, and the end when that has returned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Comms(self, request, context):
+        """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,6 +163,21 @@ def add_CellServiceServicer_to_server(servicer, server):
                     servicer.Interrupt,
                     request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.SerializeToString,
+            ),
+            'ReplyInput': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplyInput,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.SerializeToString,
+            ),
+            'SendComm': grpc.unary_stream_rpc_method_handler(
+                    servicer.SendComm,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommDelivery.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.SerializeToString,
+            ),
+            'Comms': grpc.unary_stream_rpc_method_handler(
+                    servicer.Comms,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommsRequest.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.SerializeToString,
             ),
             'WaitStopped': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitStopped,
@@ -202,6 +254,87 @@ class CellService(object):
             '/snakepit.cells.v1.CellService/Interrupt',
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptRequest.SerializeToString,
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InterruptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplyInput(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/ReplyInput',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReply.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.InputReplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendComm(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/SendComm',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommDelivery.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Comms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/snakepit.cells.v1.CellService/Comms',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CommsRequest.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.CellOutput.FromString,
             options,
             channel_credentials,
             insecure,

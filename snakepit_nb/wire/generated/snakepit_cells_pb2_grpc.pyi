@@ -43,6 +43,14 @@ class CellServiceStub:
     """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
     replies. Without effect on a call that has ended.
     """
+    ReplyInput: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.InputReply, _snakepit_cells_pb2.InputReplyResponse]
+    """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended."""
+    SendComm: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.CommDelivery, _snakepit_cells_pb2.CellOutput]
+    """Hands a message of the front end to the comm that it is for. Out comes what the code shows that
+    the comm calls back, and the end when that has returned.
+    """
+    Comms: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.CommsRequest, _snakepit_cells_pb2.CellOutput]
+    """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked."""
     WaitStopped: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]
     """Answers when the worker has really stopped running the given call."""
     Complete: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Completions]
@@ -65,6 +73,14 @@ class CellServiceAsyncStub(CellServiceStub):
     """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
     replies. Without effect on a call that has ended.
     """
+    ReplyInput: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.InputReply, _snakepit_cells_pb2.InputReplyResponse]  # type: ignore[assignment]
+    """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended."""
+    SendComm: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.CommDelivery, _snakepit_cells_pb2.CellOutput]  # type: ignore[assignment]
+    """Hands a message of the front end to the comm that it is for. Out comes what the code shows that
+    the comm calls back, and the end when that has returned.
+    """
+    Comms: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.CommsRequest, _snakepit_cells_pb2.CellOutput]  # type: ignore[assignment]
+    """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked."""
     WaitStopped: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]  # type: ignore[assignment]
     """Answers when the worker has really stopped running the given call."""
     Complete: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Completions]  # type: ignore[assignment]
@@ -96,6 +112,32 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stops the Python code that a cell runs, as the notebook's interrupt button does; the cell still
         replies. Without effect on a call that has ended.
         """
+
+    @_abc_1.abstractmethod
+    def ReplyInput(
+        self,
+        request: _snakepit_cells_pb2.InputReply,
+        context: _ServicerContext,
+    ) -> _typing.Union[_snakepit_cells_pb2.InputReplyResponse, _abc.Awaitable[_snakepit_cells_pb2.InputReplyResponse]]:
+        """Answers what a cell has asked for by an InputRequest. Without effect on a cell that has ended."""
+
+    @_abc_1.abstractmethod
+    def SendComm(
+        self,
+        request: _snakepit_cells_pb2.CommDelivery,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.CellOutput], _abc.AsyncIterator[_snakepit_cells_pb2.CellOutput]]:
+        """Hands a message of the front end to the comm that it is for. Out comes what the code shows that
+        the comm calls back, and the end when that has returned.
+        """
+
+    @_abc_1.abstractmethod
+    def Comms(
+        self,
+        request: _snakepit_cells_pb2.CommsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.CellOutput], _abc.AsyncIterator[_snakepit_cells_pb2.CellOutput]]:
+        """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked."""
 
     @_abc_1.abstractmethod
     def WaitStopped(

@@ -1,9 +1,11 @@
 """The surroundings of a cell that has its process for itself while it runs."""
 
 import builtins
+import getpass
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from .figures import bind_figures
 from .session import Session
@@ -18,6 +20,8 @@ class Alone:
         self._capture = OutputCapture(uninterrupted)
         self._capture.install()
         self._showing = Showing(self.drain)
+        self.current: Session | None = None
+        self._asking_before = (builtins.input, getpass.getpass)
 
     def new_showing(self) -> Showing:
         """Returns the one showing: what one session's threads show may come to another's cell."""
@@ -25,12 +29,30 @@ class Alone:
 
     def enter(self, session: Session) -> None:
         """Makes the session's shell the one that `get_ipython` and `__main__` mean."""
+        self.current = session
         shell = session.shell
         for cls in type(shell)._walk_mro():
             cls._instance = shell  # type: ignore[assignment]
         sys.modules["__main__"] = shell.user_module
         builtins.get_ipython = shell.get_ipython  # type: ignore[attr-defined]
         self._capture.sink = self._showing.text
+        kernel: Any = shell.kernel
+        builtins.input, getpass.getpass = kernel.raw_input, kernel.getpass
+
+    @contextmanager
+    def aside(self, session: Session) -> Iterator[None]:
+        """Makes the session's shell that one for a while; nothing can be asked."""
+        before, sink = self.current, self._capture.sink
+        asking = (builtins.input, getpass.getpass)
+        self.enter(session)
+        builtins.input, getpass.getpass = self._asking_before
+        try:
+            yield
+        finally:
+            if before is not None and before is not session:
+                self.enter(before)
+            builtins.input, getpass.getpass = asking
+            self._capture.sink = sink
 
     def show_figures(self, session: Session) -> None:
         """Makes the session's shell show figures by itself."""
@@ -43,3 +65,4 @@ class Alone:
     def leave(self) -> None:
         """Lets output go to the worker's log."""
         self._capture.sink = None
+        builtins.input, getpass.getpass = self._asking_before

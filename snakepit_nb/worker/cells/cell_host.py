@@ -1,9 +1,11 @@
 """Runs cells, each in its session's shell, on the thread that the cell's service has chosen."""
 
+import json
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from snakepit_nb.calls import (
@@ -11,15 +13,20 @@ from snakepit_nb.calls import (
     CellCall,
     CellReply,
     CodePosition,
+    CommDelivery,
     Completion,
+    InputReply,
     MimeBundle,
 )
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.settings import Profile
 from snakepit_nb.worker.runner import Runner
+from snakepit_nb.worker.typing_in import TypingIn
 from snakepit_nb.worker.variables import user_names
 
 from .alone import Alone
+from .comms import Comms, PutOutside
+from .kernel import use_our_debugger
 from .questions import completions_of, inspection_of
 from .session import Session, Surroundings
 from .shell import PutEvent, discard, new_shell
@@ -29,20 +36,29 @@ from .side_by_side import SideBySide
 class CellHost:
     """The sessions of one worker."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, put_outside: PutOutside) -> None:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+        use_our_debugger()
         self._runner = runner
         self._surroundings: Surroundings = (
             SideBySide() if runner.profile is Profile.THREAD else Alone(runner.uninterrupted)
         )
+        self.comms = Comms(lambda: self._surroundings.current, put_outside)
+        self._kept: list[Session] = []  # of cells that have ended, for the sake of their comms
         self._sessions: dict[SessionId, Session] = {}
         self._making = threading.Lock()  # IPython's lists of its shells are not made for threads
 
     async def run(
-        self, cell: CellCall, inputs: Callable[[], Mapping[str, object]], put: PutEvent
+        self,
+        cell: CellCall,
+        inputs: Callable[[], Mapping[str, object]],
+        put: PutEvent,
+        typing_in: TypingIn,
     ) -> CellReply:
         """Runs one cell, puts out what it shows, and returns how it ended."""
         session = self._enter(cell)
+        ask = partial(_ask, session, typing_in)
+        session.shell.kernel.let_ask(ask, is_allowed=cell.allow_stdin)
         session.showing.begin(put)
         try:
             session.shell.user_ns.update(inputs())
@@ -53,7 +69,24 @@ class CellHost:
             self._surroundings.leave()
             session.showing.end()
             if cell.session_id is None:
-                self._discard(session)
+                self._discard_soon(session)
+
+    def hear(self, delivery: CommDelivery, put: PutEvent) -> None:
+        """Hands a comm's message to the code that it calls back; puts out what that shows."""
+        session = self.comms.session_of(delivery.message)
+        if session is None:
+            return
+        with session.showing.aside(put), self._surroundings.aside(session):
+            shell, before = session.shell, session.shell.get_parent()
+            shell.set_parent(json.loads(delivery.parent))
+            self.comms.install()
+            try:
+                with self._runner.beside(delivery.call_id):
+                    self.comms.hear(delivery)
+                self._surroundings.show_figures(session)
+            finally:
+                self._surroundings.drain()
+                shell.set_parent(before)
 
     def complete(self, position: CodePosition) -> list[Completion]:
         """Completes code of a session; on another thread than the session's."""
@@ -69,6 +102,7 @@ class CellHost:
         """Lets a session's shell go, with its variables; tells whether there was one."""
         session = self._sessions.pop(session_id, None)
         if session is not None:
+            self.comms.close(session)
             self._discard(session)
         return session is not None
 
@@ -99,33 +133,51 @@ class CellHost:
         """Makes the surroundings the session's, and the cell what its shell answers to."""
         session = None if cell.session_id is None else self._sessions.get(cell.session_id)
         if session is None:
-            session = self._new_session()
+            session = self._new_session(cell.session_id)
             if cell.session_id is not None:
                 self._sessions[cell.session_id] = session
         self._surroundings.enter(session)
+        self.comms.install()
         shell = session.shell
-        shell.set_parent(
-            {
-                "header": {"msg_id": cell.call_id, "msg_type": "execute_request"},
-                "metadata": {},
-                "content": {"store_history": cell.store_history, "allow_stdin": False},
-            }
-        )
+        shell.set_parent(_parent(cell))
         if cell.execution_count:
             # Where IPython does not count a cell, it shows the number before its next one.
             ahead = 0 if cell.store_history else shell.shows_count_behind
             shell.execution_count = cell.execution_count + ahead
         return session
 
-    def _new_session(self) -> Session:
+    def _new_session(self, session_id: SessionId | None) -> Session:
         showing = self._surroundings.new_showing()
         with self._making:
             shell = new_shell(showing.event, lambda: self._runner.was_interrupted)
-        return Session(shell=shell, showing=showing)
+        return Session(session_id=session_id, shell=shell, showing=showing)
+
+    def _discard_soon(self, session: Session) -> None:
+        """Lets a cell's own session go, or when its last widget is closed."""
+        self._kept.append(session)
+        for kept in tuple(self._kept):
+            if not self.comms.has_open(kept):
+                self._kept.remove(kept)
+                self._discard(kept)
 
     def _discard(self, session: Session) -> None:
         with self._making:
             discard(session.shell)
+
+
+def _ask(session: Session, typing_in: TypingIn, prompt: str, is_password: bool) -> InputReply:  # noqa: FBT001 (ipykernel's)
+    return typing_in.ask(prompt, is_password=is_password, put=session.showing.event)
+
+
+def _parent(cell: CellCall) -> dict[str, Any]:
+    """Returns the message of the front end that the cell answers to, or one in its place."""
+    header = {"msg_id": cell.call_id, "msg_type": "execute_request"}
+    parent: dict[str, Any] = {"header": header, "metadata": {}, "content": {}}
+    if cell.parent:
+        parent = json.loads(cell.parent)
+    asked = {"store_history": cell.store_history, "allow_stdin": cell.allow_stdin}
+    parent["content"] = {"code": cell.code, **parent.get("content", {}), **asked}
+    return parent
 
 
 def _reply(session: Session, cell: CellCall, result: Any) -> CellReply:

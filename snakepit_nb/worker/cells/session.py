@@ -1,7 +1,10 @@
 """One session of a worker: its shell, and what the cell shows that runs in it."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from snakepit_nb.identifiers import SessionId
 
 from .shell import ZMQInteractiveShell
 from .showing import Showing
@@ -11,6 +14,8 @@ from .showing import Showing
 class Session:
     """The variables of one session, and what in the process is its own."""
 
+    session_id: SessionId | None
+    """None: it is one cell's only."""
     shell: ZMQInteractiveShell
     showing: Showing
     own: dict[str, Any] = field(default_factory=dict)
@@ -25,6 +30,13 @@ class Surroundings(Protocol):
 
     def enter(self, session: Session) -> None:
         """Makes the surroundings the session's, for the code that runs on."""
+
+    def aside(self, session: Session) -> AbstractContextManager[None]:
+        """Makes the surroundings the session's for a while, also amid a cell that awaits."""
+
+    @property
+    def current(self) -> Session | None:
+        """The session to which the running code belongs, as far as that can be told."""
 
     def show_figures(self, session: Session) -> None:
         """Shows what the cell that ends now has drawn, where IPython would not."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ipykernel.compiler import XCachingCompiler
 from ipykernel.zmqshell import ZMQInteractiveShell as KernelShell
-from IPython.core.error import UsageError
+from IPython.core.error import StdinNotImplementedError, UsageError
 from jupyter_client.session import Session
 from traitlets.config import Config
 
@@ -23,7 +23,12 @@ from snakepit_nb.calls import (
     ExecuteResult,
 )
 
-PutEvent = Callable[[CellEvent], None]
+from .kernel import WorkerKernel
+
+PutEvent = Callable[[CellEvent], bool]
+
+_RAISED_BY_US = (CancelledError, KeyboardInterrupt, EOFError, StdinNotImplementedError)
+"""What an interrupt or a question to the notebook may come to, beneath the user's line."""
 
 
 class EventSession(Session):
@@ -77,23 +82,11 @@ def _event(message_type: str, content: Mapping[str, Any]) -> CellEvent | None:
             return None
 
 
-class _Kernel:
-    """What user code may ask a shell's kernel for."""
-
-    eventloop = None
-
-    def __init__(self, shell: "ZMQInteractiveShell") -> None:
-        self._shell = shell
-
-    def get_parent(self, _channel: str | None = None) -> object:
-        """Returns the execute request that the running cell stands for."""
-        return self._shell.get_parent()
-
-
 class ZMQInteractiveShell(KernelShell):
     """The shell of one session."""
 
-    put: PutEvent = staticmethod(lambda _event: None)
+    kernel: WorkerKernel
+    put: PutEvent = staticmethod(lambda _event: False)
     """Takes what the session shows; set by the cell host."""
     was_interrupted: Callable[[], bool] = staticmethod(lambda: False)
     """Tells whether the running cell has been interrupted; set by the cell host."""
@@ -119,7 +112,7 @@ class ZMQInteractiveShell(KernelShell):
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
         """Shows an interrupt as Python's own handler raises it, also where the cell awaited."""
         kind, _, frames = self._get_exc_info(exc_tuple)
-        if issubclass(kind, (CancelledError, KeyboardInterrupt)) and self.was_interrupted():
+        if issubclass(kind, _RAISED_BY_US):
             _cut_our_frames(frames)
         if issubclass(kind, CancelledError) and self.was_interrupted():
             exc_tuple = (KeyboardInterrupt, KeyboardInterrupt(), frames)
@@ -150,7 +143,7 @@ def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteract
     )
     shell.put = put
     shell.was_interrupted = was_interrupted
-    shell.kernel = _Kernel(shell)
+    shell.kernel = WorkerKernel(shell.get_parent)
     session = EventSession(put)
     for publisher in (shell.displayhook, shell.display_pub):
         publisher.set_trait("session", session)

@@ -1,6 +1,7 @@
 """What the running cell shows, on its way out, and the error that ends it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from snakepit_nb.calls import CellError, CellEvent, StreamText
 
@@ -13,6 +14,8 @@ class Showing:
     def __init__(self, drain: Callable[[], None]) -> None:
         self._drain = drain
         self._put: PutEvent | None = None
+        self.takes_questions = False
+        """Whether somebody answers what the running code asks."""
         self._error: CellError | None = None  # the last one, where it is not put out yet
         self._shown_error: CellError | None = None  # the last one that was put out
 
@@ -24,23 +27,40 @@ class Showing:
     def begin(self, put: PutEvent) -> None:
         """Gives what comes to a cell."""
         self._put, self._error, self._shown_error = put, None, None
+        self.takes_questions = True
+
+    @contextmanager
+    def aside(self, put: PutEvent) -> Iterator[None]:
+        """Gives what comes to code that is called back, also amid a cell."""
+        before = (self._put, self._error, self._shown_error)
+        questions = self.takes_questions
+        self.begin(put)
+        self.takes_questions = False
+        try:
+            yield
+        finally:
+            self._drain()
+            self._flush_error()
+            self._put, self._error, self._shown_error = before
+            self.takes_questions = questions
 
     def end(self) -> None:
         """Drops what comes."""
         self._put = None
+        self.takes_questions = False
 
     def text(self, name: str, text: str) -> None:
         """Shows text of `stdout` or `stderr`."""
         self._put_now(StreamText(name=name, text=text))
 
-    def event(self, event: CellEvent) -> None:
-        """Shows anything else."""
+    def event(self, event: CellEvent) -> bool:
+        """Shows anything else; tells whether there is where to."""
         self._drain()
-        if isinstance(event, CellError):
-            self._flush_error()
-            self._error = event  # the last one may be the cell's own, which the reply carries
-        else:
-            self._put_now(event)
+        if not isinstance(event, CellError):
+            return self._put_now(event)
+        self._flush_error()
+        self._error = event  # the last one may be the cell's own, which the reply carries
+        return True
 
     def error_of(
         self, shell: ZMQInteractiveShell, failure: BaseException | None
@@ -57,10 +77,10 @@ class Showing:
             return CellError(name=shown.name, value=shown.value, traceback=())
         return None
 
-    def _put_now(self, event: CellEvent) -> None:
+    def _put_now(self, event: CellEvent) -> bool:
         self._flush_error()
-        if self._put is not None:
-            self._put(event)
+        put = self._put  # once: the cell may end meanwhile, where a thread of it puts out
+        return put is not None and put(event)
 
     def _flush_error(self) -> None:
         error, self._error = self._error, None

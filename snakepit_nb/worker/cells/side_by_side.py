@@ -7,10 +7,12 @@ write cannot be told apart and goes to the worker's log.
 """
 
 import builtins
+import getpass
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
 from types import ModuleType
@@ -41,6 +43,8 @@ class SideBySide:
         for cls in ZMQInteractiveShell._walk_mro():
             cls._instance = self._shells  # type: ignore[assignment]
         builtins.get_ipython = get_ipython  # type: ignore[attr-defined]
+        builtins.input = _asking("raw_input", builtins.input)
+        getpass.getpass = _asking("getpass", getpass.getpass)
         sys.modules["__main__"] = _OwnMain(sys.modules["__main__"])
         start = threading.Thread.start
         threading.Thread.start = lambda thread: _start_in_session(thread, start)  # type: ignore[method-assign, assignment]
@@ -55,6 +59,17 @@ class SideBySide:
         self._shells.last = session.shell
         self._figures.install()
         _session.set(session)
+
+    @contextmanager
+    def aside(self, session: Session) -> Iterator[None]:
+        """Makes the task that calls it the session's."""
+        self.enter(session)
+        yield
+
+    @property
+    def current(self) -> Session | None:
+        """The session of the caller."""
+        return _session.get()
 
     def leave(self) -> None:
         """Lets what goes on in the background stay the session's."""
@@ -73,6 +88,19 @@ class SideBySide:
             session.showing.text(name, text)
         else:
             os.write(LOG_DESCRIPTOR, text.encode("utf-8", "replace"))
+
+
+def _asking(name: str, otherwise: Callable[..., str]) -> Callable[..., str]:
+    """Returns what asks in the cell of the session that calls it, if one runs there."""
+
+    def ask(*arguments: Any, **named: Any) -> str:
+        session = _session.get()
+        if session is None or not session.showing.takes_questions:
+            return otherwise(*arguments, **named)
+        answer: str = getattr(session.shell.kernel, name)(*arguments, **named)
+        return answer
+
+    return ask
 
 
 def _own() -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ LAB := .venv/.installed-lab,demo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lab protos bench chaos clean
+.PHONY: help demo test check lab protos bench chaos soak clean
 
 help: ## lists what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,7 +50,10 @@ bench: $(BENCH) ## runs the benchmarks
 chaos: $(DEV) ## runs the long form of the tests that try everything; over an hour
 	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling
 	$(BIN)/pytest tests/pool
-	SNAKEPIT_CRASH_CYCLES=100 SNAKEPIT_STORM_KILLS=1000 $(BIN)/pytest -s tests/crashes
+	SNAKEPIT_CRASH_CYCLES=100 SNAKEPIT_STORM_KILLS=1000 SNAKEPIT_FAULT_ROUNDS=5 $(BIN)/pytest -s tests/crashes
+
+soak: $(DEV) ## runs a mixed load for an hour (SNAKEPIT_SOAK_SECONDS) and tells whether anything grows
+	@SNAKEPIT_SOAK_SECONDS=$${SNAKEPIT_SOAK_SECONDS:-3600} $(BIN)/python benchmarks/soak.py
 
 clean: ## removes what was built and cached, but not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -1,6 +1,7 @@
 """The command `snakepit-nb`, as it is installed."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -60,6 +61,31 @@ def test_a_wrong_word_is_told_with_the_right_ones() -> None:
 
     assert failed.returncode == 2
     assert "orphans" in failed.stderr
+
+
+def test_the_doctor_tries_a_worker_and_its_status_tells_whether_pools_work() -> None:
+    assert told("doctor").startswith("Pools work here")
+    checks = json.loads(told("doctor", "--json"))["checks"]
+
+    assert checks["worker"]["verdict"] == "ok"
+    assert checks["worker"]["values"]["call_milliseconds"] > 0
+    assert checks["ports"]["values"] == {"listening": []}
+
+
+def test_the_doctor_looks_on_where_grpc_is_broken(tmp_path: Path) -> None:
+    (tmp_path / "grpc.py").write_text("raise ImportError('built for another machine')")
+    ran = subprocess.run(
+        [COMMAND, "doctor", "--json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    checks = json.loads(ran.stdout)["checks"]
+    assert (ran.returncode, ran.stderr) == (1, "")
+    assert checks["worker"]["seen"] == "ImportError: built for another machine"
+    assert checks["memory"]["verdict"] == "ok"
 
 
 def test_it_loads_nothing_heavy() -> None:

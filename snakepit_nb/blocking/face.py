@@ -14,7 +14,10 @@ from snakepit_nb.telemetry import log_ring
 from snakepit_nb.telemetry.json_lines import JsonLines
 from snakepit_nb.telemetry.traces import traces
 
+from .doctor.examination import WORKERS, examine
+from .doctor.findings import Examination
 from .handle import Pool
+from .leaving import SECONDS_TO_LEAVE
 from .options import defaults, pool_settings, set_defaults
 
 SECONDS_FOR_SPANS = 1.0
@@ -217,6 +220,26 @@ def orphans(*, kill: bool = False) -> tuple[Orphans, ...]:
     return sweep() if kill else list_orphans()
 
 
+def doctor(*, quick: bool = False, workers: int | None = None, python: str = "") -> Examination:
+    """Looks whether pools work here: starts, calls and stops one worker, and reads the limits.
+
+    Args:
+        quick: Starts no worker.
+        workers: For how many to look whether there is room; by default as many as run, or 2.
+        python: The interpreter of that worker; by default this one.
+    """
+    running = pools()
+    statuses = {found.name: found.status() for found in running}
+    has = sum(len(snapshot.workers) for snapshot in statuses.values())
+    return examine(
+        quick=quick,
+        workers=workers or defaults.get("workers") or has or WORKERS,
+        python=python,
+        problems={name: snapshot.problems for name, snapshot in statuses.items()},
+        pythons=sorted({found.settings.python for found in running if found.settings.python}),
+    )
+
+
 def _check_may_have_logs(wanted: str) -> None:
     """Refuses what nobody has heard of; others may just have been silent."""
     ring = log_ring.logs
@@ -253,6 +276,8 @@ def _reused(running: Pool, settings: PoolSettings) -> Pool:
 
 def _stop_at_exit() -> None:
     with contextlib.suppress(Exception):  # whatever is left ends with the process
+        for found in pools():
+            found.kill_after(SECONDS_TO_LEAVE)
         stop_all(now=True)
 
 

@@ -31,6 +31,7 @@ from .event_control import changed_control
 from .executor import REMEMBERED_FUTURES, FunctionCalls
 from .feed import Feed, open_fed_pool
 from .lease import Lease
+from .leaving import kill_all
 from .new_call import chosen_correlation_id, new_origin
 from .portal import portal
 from .portal_task import wait
@@ -276,6 +277,10 @@ class Pool(ToolCalls, FunctionCalls):
                 scope, self._scope = self._scope, None
                 scope.__exit__(None, None, None)
                 flush()
+
+    def kill_after(self, seconds: float) -> None:
+        """Kills, a while from now, those workers that have not ended by then. It does not wait."""
+        portal().call(lambda: portal().start_here(kill_all(self._pool, seconds)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (every Executor's)
         """Takes no more functions, lets all calls finish, then ends all workers.

@@ -101,8 +101,8 @@ class GrpcChannel:
         with _Translated(self, call.correlation_id):
             rpc = self._bridge.ExecuteStreamingTool(request, metadata=self._headers(call))
             try:
-                async for chunk in rpc:
-                    yield read_chunk(chunk)
+                while (chunk := await _read(rpc)) is not grpc.aio.EOF:
+                    yield read_chunk(cast("bridge.ToolChunk", chunk))
             finally:
                 rpc.cancel()  # a stream that nobody cancels is never let go
 
@@ -112,7 +112,7 @@ class GrpcChannel:
         with _Translated(self, cell.correlation_id):
             rpc = self._cells.RunCell(request, metadata=self._headers(cell))
             try:
-                while (output := await rpc.read()) is not grpc.aio.EOF:
+                while (output := await _read(rpc)) is not grpc.aio.EOF:
                     event = read_output(cast("cells.CellOutput", output))
                     if isinstance(event, CellReply):
                         return event
@@ -274,6 +274,25 @@ class _Translated:
 
     def _gone(self, message: str) -> WorkerCrashedError:
         return WorkerCrashedError(message, correlation_id=self._correlation_id)
+
+
+async def _read(rpc: "grpc.aio.UnaryStreamCall[Request, Response]") -> object:
+    """Reads one message, or `grpc.aio.EOF`.
+
+    The read itself is never cancelled, and ends when its call does: gRPC keeps some kilobytes for
+    good of one that is abandoned.
+    """
+    reading = asyncio.ensure_future(rpc.read())
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        reading.add_done_callback(_forget)
+        raise
+
+
+def _forget(reading: "asyncio.Future[object]") -> None:
+    if not reading.cancelled():
+        reading.exception()  # nobody else asks for it
 
 
 def _settle(ended: "asyncio.Future[None]") -> None:

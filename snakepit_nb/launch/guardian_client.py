@@ -21,6 +21,7 @@ from .clearing import clear_processes
 from .descriptors import receive, send_all
 from .identity import Identity, boot_id, identity_of
 from .launcher import WorkerExit
+from .off_loop import off_loop
 from .run_record import RunRecord
 from .start_problem import StartProblem
 
@@ -82,7 +83,7 @@ class GuardianClient:
                 is_all_ended = await self._live(task_status)
             finally:
                 close = partial(self.record.close, is_all_ended=is_all_ended)
-                await anyio.to_thread.run_sync(close)
+                await off_loop(close)
 
     async def spawn(
         self,
@@ -176,7 +177,7 @@ class GuardianClient:
             await process.wait()
         survivors: set[Identity] = set()
         if process.returncode != 0 or self._processes:
-            survivors = await anyio.to_thread.run_sync(self._end_orphans)
+            survivors = await off_loop(self._end_orphans)
         for guarded in self._processes.values():
             guarded.end(ENDED_WITH_GUARDIAN)
         self._processes.clear()

@@ -4,8 +4,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-CGROUPS = Path("/proc/self/cgroup")
-MOUNT = Path("/sys/fs/cgroup")
+from .control_groups import CGROUPS, MOUNT, group_files
 
 _KILLS = re.compile(r"^oom_kill (\d+)$", re.MULTILINE)
 
@@ -18,7 +17,13 @@ class MemoryKills:
     """
 
     def __init__(self, *, cgroups: Path = CGROUPS, mount: Path = MOUNT) -> None:
-        self._files = _counters(cgroups, mount)
+        self._files = group_files(
+            "memory",
+            unified="memory.events",
+            legacy="memory.oom_control",
+            cgroups=cgroups,
+            mount=mount,
+        )
         self._known = self._count()
 
     def has_risen(self) -> bool:
@@ -33,20 +38,3 @@ class MemoryKills:
                 if found is not None:
                     return int(found[1])
         return 0
-
-
-def _counters(cgroups: Path, mount: Path) -> list[Path]:
-    """Names where the count may be found: in a container the own group may look like the root."""
-    lines: list[str] = []
-    with suppress(OSError):
-        lines = cgroups.read_text().splitlines()
-    files: list[Path] = []
-    for line in lines:
-        _, controllers, group = line.split(":", 2)
-        inner = group.lstrip("/")
-        if not controllers:
-            files += [mount / inner / "memory.events", mount / "memory.events"]
-        elif "memory" in controllers.split(","):
-            memory = mount / "memory"
-            files += [memory / inner / "memory.oom_control", memory / "memory.oom_control"]
-    return files

@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 
 from .file_lock import lock
 from .identity import Identity
+from .off_loop import off_loop
 from .registry import Registry, RegistryProblem
 from .run_entries import RunEntry, WorkerEntry, WorkerState
 from .run_paths import remove_paths
@@ -109,7 +109,7 @@ class RunRecord:
         # What another flush has taken is on its way, but perhaps not there yet.
         if self._unsaved or self._saving.locked():
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._save)
+                await off_loop(self._save)
             if self._problem and not self._is_told:
                 self._is_told = True
                 self._on_problem(self._problem)

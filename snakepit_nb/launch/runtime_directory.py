@@ -12,6 +12,7 @@ LONGEST_SOCKET_PATH = 100
 """Bytes. The system takes 107 (macOS 103); gRPC's complaint above that does not name the path."""
 LONGEST_SOCKET_NAME = "9999999.sock"
 
+OUR_NAME = "snakepit"
 SHARED_PLACE = Path("/tmp")  # noqa: S108 (checked to be private)
 
 
@@ -23,10 +24,24 @@ def create_runtime_directory(preferred: str, *, shared: Path = SHARED_PLACE) -> 
     """
     name = secrets.token_hex(4)
     if preferred:
-        directory = Path(preferred) / "snakepit" / name
+        directory = Path(preferred) / OUR_NAME / name
         if _is_short_enough(directory) and _make_private(directory.parent, may_exist=True):
             return _made(directory)
     return _made(shared / f"snakepit-{os.geteuid()}-{name}")
+
+
+def restore_runtime_directory(directory: Path) -> None:
+    """Makes a directory again that somebody has removed: a cleaner of old files, for instance.
+
+    Raises:
+        WorkerStartError: it cannot be made, or what stands there is not private to this user.
+    """
+    if directory.exists():
+        return
+    if directory.parent.name == OUR_NAME:
+        _make_private(directory.parent, may_exist=True)
+    if not _make_private(directory, may_exist=True):
+        raise WorkerStartError(f"{directory} is gone and cannot be made; workers need it.")
 
 
 def remove_runtime_directory(directory: Path) -> None:

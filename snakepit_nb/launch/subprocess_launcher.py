@@ -30,9 +30,15 @@ from .first_contact import make_contact
 from .guardian_client import GuardianClient
 from .launcher import LaunchSpec
 from .memory_kills import MemoryKills
+from .off_loop import off_loop
 from .registry import Registry
 from .run_record import RunRecord
-from .runtime_directory import black_box_path, create_runtime_directory, socket_path
+from .runtime_directory import (
+    black_box_path,
+    create_runtime_directory,
+    restore_runtime_directory,
+    socket_path,
+)
 from .start_problem import StartProblem, start_error
 from .state_directory import state_directory
 from .subprocess_worker import SubprocessWorker
@@ -70,7 +76,7 @@ async def open_subprocess_launcher(
                 await launcher.aclose()
     finally:
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(registry.close)
+            await off_loop(registry.close)
 
 
 class SubprocessLauncher:
@@ -145,7 +151,8 @@ class SubprocessLauncher:
 
     async def tend(self, *, sweeps: bool) -> None:
         """Sees to it every minute that what it has started is noted, and `sweeps` after others."""
-        with self._tending:
+        # An interpreter that ends starts no thread any more, and has nothing left to tend.
+        with self._tending, suppress(RuntimeError):
             while True:
                 await anyio.to_thread.run_sync(self._tend, sweeps, abandon_on_cancel=True)
                 await anyio.sleep(SWEEP_SECONDS)
@@ -166,11 +173,13 @@ class SubprocessLauncher:
             guardian = self._guardian
             if guardian is None or guardian.ended.is_set():
                 guardian = self._guardian = await self._start_guardian()
+            else:
+                restore_runtime_directory(guardian.directory)
             return guardian
 
     async def _start_guardian(self) -> GuardianClient:
         preferred = os.environ.get("XDG_RUNTIME_DIR", "")
-        guardian = await anyio.to_thread.run_sync(self._prepare_guardian, preferred)
+        guardian = await off_loop(partial(self._prepare_guardian, preferred))
         try:
             with anyio.CancelScope(shield=True):
                 await self._tasks.start(guardian.run)

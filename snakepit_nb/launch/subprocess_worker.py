@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import anyio
 
@@ -22,6 +23,7 @@ from .ends import Ends
 from .guardian_client import GuardedProcess, GuardianClient
 from .launcher import WorkerExit
 from .memory_kills import MemoryKills
+from .off_loop import off_loop
 from .output_tail import OutputTail
 from .process_look import look_at
 
@@ -48,7 +50,8 @@ class SubprocessWorker:
         self._tail = OutputTail(partial(keep_stray_line, introduction.pool, introduction.worker_id))
         self._announcement: Announcement | None = None
         self._memory_kills = memory_kills
-        self._record: bytes | None = None
+        self._black_box: BinaryIO | None = None
+        self._record = b""
         self._output_ended = anyio.Event()
         self._finished = anyio.Event()
 
@@ -81,7 +84,7 @@ class SubprocessWorker:
 
     def progress_of(self, call_id: CallId) -> Progress:
         """Tells how far the worker came with a call; certain once the process has ended."""
-        return Progress.UNKNOWN if self._record is None else read_progress(self._record, call_id)
+        return read_progress(self._record, call_id) if self._record else Progress.UNKNOWN
 
     def look(self) -> ProcessLook | None:
         """Tells what the system says of the process now. It blocks for a moment."""
@@ -90,6 +93,9 @@ class SubprocessWorker:
     def meet(self, announcement: Announcement) -> None:
         """Notes what the worker said of itself."""
         self._announcement = announcement
+        with suppress(OSError):  # another host's worker has none
+            # Held open: the directory may be cleared before the record is read.
+            self._black_box = open(self.introduction.black_box_path, "rb", buffering=0)  # noqa: PTH123, SIM115
 
     async def attend(self) -> None:
         """Takes its output until it ends, whoever is cancelled: its end is sure to be reported."""
@@ -103,7 +109,7 @@ class SubprocessWorker:
             os.close(self._output)
             anyio.notify_closing(self._stdin)
             self._stdin.close()
-            await anyio.to_thread.run_sync(self._look_back)
+            await off_loop(self._look_back)
             self._finished.set()
             await self._guardian.record.flush()
 
@@ -153,7 +159,12 @@ class SubprocessWorker:
 
     def _look_back(self) -> None:
         """Reads what there is to know of a process that has ended."""
-        self._record = _take_record(self.introduction)
+        if self._black_box is not None:
+            with self._black_box:
+                self._record = self._black_box.read()
+        for path in (self.introduction.black_box_path, self.introduction.socket_path):
+            with suppress(OSError):
+                Path(path).unlink()
         ended = self.guarded.exit
         if ended is not None and ended.signal == signal.SIGKILL:
             guess = self._memory_kills.has_risen()
@@ -163,16 +174,3 @@ class SubprocessWorker:
         while data := await receive(self._output):
             self._tail.feed(data)
         self._output_ended.set()
-
-
-def _take_record(introduction: Introduction) -> bytes | None:
-    """Reads a dead worker's black box, if it has one, and removes its files."""
-    box = Path(introduction.black_box_path)
-    try:
-        return box.read_bytes()
-    except OSError:
-        return None
-    finally:
-        for path in (box, Path(introduction.socket_path)):
-            with suppress(OSError):
-                path.unlink()

@@ -5,13 +5,20 @@ from snakepit_nb.errors import UsageError, nearest
 
 from .call_commands import call_commands
 from .cell_options import parse_arguments, split_words, wants_help
+from .doctor_commands import doctor_commands
 from .orphan_commands import orphan_commands
 from .pool_commands import pool_commands
 from .subcommand import Surroundings
 from .trace_commands import trace_commands
 from .widgets.status_view import status_view
 
-SUBCOMMANDS = {**pool_commands(), **call_commands(), **trace_commands(), **orphan_commands()}
+SUBCOMMANDS = {
+    **pool_commands(),
+    **call_commands(),
+    **trace_commands(),
+    **orphan_commands(),
+    **doctor_commands(),
+}
 
 
 def run_line(line: str, surroundings: Surroundings) -> object:

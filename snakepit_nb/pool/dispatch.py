@@ -223,9 +223,10 @@ class Dispatch:
                 assert_never(decision)
 
     def _give_up(self, decision: GiveUpPlace) -> None:
+        cause = f" The problem before this: {self.problems[-1]}\n" if self.problems else " "
         problem = (
             f"Worker {decision.worker_id} was the last of {decision.crashes} in its place that "
-            "ended within a minute: none is started any more. See why, then: %snakepit scale N."
+            f"ended within a minute: none is started any more.{cause}Then: %snakepit scale N."
         )
         log.warning("%s", problem)
         self.problems.append(problem)

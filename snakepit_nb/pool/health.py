@@ -8,6 +8,7 @@ from contextlib import suppress
 import anyio
 
 from snakepit_nb.errors import SnakepitError, ToolError
+from snakepit_nb.launch.off_loop import off_loop
 from snakepit_nb.scheduling.events import Event, WorkerCleared, WorkerDue, WorkerTainted
 from snakepit_nb.scheduling.health import Heartbeats, Illness
 from snakepit_nb.scheduling.recycling import Lifetime
@@ -43,6 +44,7 @@ class Health:
         beats = Heartbeats(limit=self._settings.heartbeat_misses, answered_at=time.monotonic())
         lifetime = self._lifetime.with_jitter(random.random())  # noqa: S311 (no secret)
         while True:
+            await anyio.sleep(interval)
             begun = time.monotonic()
             if await self._answers(worker):
                 self._note_answer(worker, beats)
@@ -50,7 +52,6 @@ class Health:
                 await self._note_miss(worker, beats)
             if lifetime.is_limited:
                 await self._look_for_end(worker, lifetime)
-            await anyio.sleep(max(0.0, begun + interval - time.monotonic()))
 
     def note_error(
         self, worker: LiveWorker, call: PendingCall, error: BaseException | None
@@ -82,7 +83,7 @@ class Health:
             self._tell(WorkerCleared(worker_id=worker.worker_id))
 
     async def _note_miss(self, worker: LiveWorker, beats: Heartbeats) -> None:
-        look = await anyio.to_thread.run_sync(worker.process.look)
+        look = await off_loop(worker.process.look)
         now = time.monotonic()
         beats.note_miss(look, now)
         if beats.illness is None:
@@ -108,7 +109,7 @@ class Health:
         """Lets another worker be started in place of one that has served long enough."""
         memory = 0
         if lifetime.memory is not None:
-            look = await anyio.to_thread.run_sync(worker.process.look)
+            look = await off_loop(worker.process.look)
             memory = 0 if look is None else look.memory
         age = time.monotonic() - worker.since
         why = lifetime.is_over(age=age, calls=worker.calls, memory=memory)

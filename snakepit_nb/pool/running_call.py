@@ -108,6 +108,10 @@ class RunningCall:
                 await worker.channel.wait_stopped(self.call.call_id)
         except TimeoutError:
             return await self._give_up()
+        except WorkerCrashedError:
+            worker.is_gone = self.call.is_lost = True
+            await _loss(worker, self.call)
+            return "ended with its worker"
         except SnakepitError as error:
             log.warning(
                 "worker %s does not tell whether a call stopped: %s", worker.worker_id, error

@@ -126,7 +126,11 @@ class WorkerTelling:
 
     def worker_ill(self, worker: LiveWorker) -> None:
         """A worker does not answer, or is not to be trusted."""
-        log.warning("worker %s gets no calls any more: it is %s", worker.worker_id, worker.illness)
+        log.warning(
+            "worker %s gets only calls that no other can run: it is %s",
+            worker.worker_id,
+            worker.illness,
+        )
         if wanted(events.WorkerTainted):
             emit(
                 events.WorkerTainted(
@@ -136,7 +140,7 @@ class WorkerTelling:
 
     def worker_well(self, worker: LiveWorker) -> None:
         """A worker answers again, or was kept apart for long enough."""
-        log.info("worker %s gets calls again", worker.worker_id)
+        log.info("worker %s is well again", worker.worker_id)
         if wanted(events.WorkerCleared):
             emit(events.WorkerCleared(pool=self._pool, worker_id=worker.worker_id))
 

@@ -89,9 +89,9 @@ class Roster:
                 if not worker.is_tainted or self.has_no_other(worker):
                     yield worker
 
-    def due_at(self, place: int) -> Worker | None:
-        """Returns the worker at a place that another is to replace."""
-        return next((worker for worker in self if worker.is_due and worker.place == place), None)
+    def due_at(self, place: int) -> list[Worker]:
+        """Returns the workers at a place that another is to replace: seldom more than one."""
+        return [worker for worker in self if worker.is_due and worker.place == place]
 
     def has_served(self, place: int) -> bool:
         """Tells whether a worker has ever been ready at a place."""

@@ -190,17 +190,21 @@ class Scheduler:
         if worker.state is WorkerState.DRAINING:  # it was given up while it started
             return [StopWorker(worker_id=worker.worker_id)]
         self._roster.set_ready(worker, event.capacity, now)
-        return [*self._bookings.fill(worker, now), *self._replace_due(worker.place, now)]
+        decisions = self._replace_due(worker.place, now)
+        # It may have turned out to be one too many.
+        is_ready = worker.state is WorkerState.READY
+        return [*decisions, *(self._bookings.fill(worker, now) if is_ready else ())]
 
     def _replace_due(self, place: int, now: float) -> list[Decision]:
         """Lets a worker go for which another is ready; not one that has become a session's home."""
-        due = self._roster.due_at(place)
-        if due is None:
-            return []
-        if self._sessions.residents(due.worker_id):
-            due.is_due = False
-            return self._match_size(now)
-        return self._drain(due, now)
+        decisions: list[Decision] = []
+        for due in self._roster.due_at(place):
+            if self._sessions.residents(due.worker_id):
+                due.is_due = False
+                decisions += self._match_size(now)
+            else:
+                decisions += self._drain(due, now)
+        return decisions
 
     def _worker_due(self, worker_id: WorkerId, now: float) -> list[Decision]:
         worker = self._roster.find(worker_id)
@@ -214,8 +218,7 @@ class Scheduler:
         worker = self._roster.find(worker_id)
         if worker is None or worker.state is WorkerState.DRAINING:
             return self._remove(worker, now)
-        due = self._roster.due_at(worker.place)
-        if due is not None:
+        for due in self._roster.due_at(worker.place):
             due.is_due = False  # it goes on in its place
             return self._remove(worker, now)
         if not self._roster.has_served(worker.place):

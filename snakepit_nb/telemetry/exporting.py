@@ -63,8 +63,12 @@ class Exporting:
         if self._own is None and providers.users is None:
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="snakepit spans", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="snakepit spans", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                return  # the interpreter ends, and takes no thread any more
+            self._thread = thread
         if self._queue.qsize() < MOST_QUEUED:
             self._queue.put(partial(self._send, traced, environment))
 

@@ -45,6 +45,7 @@ class BlackBox:
         except OSError as error:
             log.warning("no record of calls is kept any more: %s", error.strerror)
             with suppress(OSError):
+                os.ftruncate(self._file, 0)  # for who has it open
                 os.close(self._file)
             self._file = -1
             with suppress(OSError):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
+import psutil
 import pytest
 
 import snakepit_nb as snakepit
@@ -120,6 +121,19 @@ def test_a_dead_worker_is_seen_at_once(pool: Pool) -> None:
     os.kill(pid_of(pool, "w0"), signal.SIGKILL)
 
     assert until(lambda: "w0" not in states(pool)) < 1.0  # it takes milliseconds
+
+
+def test_where_the_guardian_dies_calls_are_told_the_same_truth(pool: Pool, tmp_path: Path) -> None:
+    note = tmp_path / "begun"
+    outcome = in_thread(lambda: pool.call("wait", note=str(note)))
+    until(note.exists)
+    os.kill(psutil.Process(pid_of(pool, "w0")).ppid(), signal.SIGKILL)
+
+    error = outcome.exception(60)
+    assert isinstance(error, WorkerCrashedError)
+    assert error.progress is Progress.STARTED
+    until(lambda: set(states(pool)) == {"w0.1", "w1.1"})
+    assert pool.call("echo", value="served again") == "served again"
 
 
 @pytest.mark.parametrize(

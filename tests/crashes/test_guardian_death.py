@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 import snakepit_nb as snakepit
-from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.errors import Progress, WorkerCrashedError
 from snakepit_nb.launch.ending import wait_ended
 from snakepit_nb.launch.identity import Identity, identity_of
 from snakepit_nb.launch.registry import Registry
@@ -34,8 +34,9 @@ def test_its_calls_end_as_crashes_and_its_workers_with_all_that_they_started(
 
         os.kill(guardian, signal.SIGKILL)
 
-        with pytest.raises(WorkerCrashedError):
+        with pytest.raises(WorkerCrashedError) as caught:
             list(stream)
+        assert caught.value.progress is Progress.STARTED  # its record outlives the guardian
         assert wait_ended(doomed, seconds=SECONDS) == set()
         assert pool.call("pid") not in {process.pid for process in doomed}
         assert guardian_of_this_process() != guardian

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .disks import read_only, small_disk
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -95,31 +95,3 @@ def check_told_once(told: dict[str, Any], *, before: int) -> None:
     assert told["before"] == before
     assert told["stderr"].count("Workers are not noted in ") == 1
     assert "Traceback" not in told["stderr"]
-
-
-@contextmanager
-def small_disk(place: Path, options: str = "size=64k") -> Iterator[Path]:
-    """Mounts a small disk in memory, where one may."""
-    disk = place / "disk"
-    disk.mkdir()
-    arguments = ["/usr/bin/env", "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
-    try:
-        subprocess.run(arguments, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("only root may mount")
-    try:
-        yield disk
-    finally:
-        subprocess.run(["/usr/bin/env", "umount", "-l", str(disk)], check=True)
-
-
-@contextmanager
-def read_only(place: Path) -> Iterator[Path]:
-    """Makes a directory in which nothing can be written, also not by root."""
-    if os.geteuid() == 0:
-        with small_disk(place, "size=64k,ro") as disk:
-            yield disk
-        return
-    home = place / "home"
-    home.mkdir(mode=0o500)
-    yield home

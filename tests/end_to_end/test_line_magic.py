@@ -273,3 +273,16 @@ def settings_of(name: str) -> str:
         f"s = snakepit_nb.pool({name!r}).settings\n"
         "str(s.profile), s.capacity, str(s.capacity_strategy)"
     )
+
+
+def test_the_doctor_looks_beside_a_pool_that_runs(kernel: Kernel) -> None:
+    before = kernel.worker_pids()
+
+    shown = kernel.check("%snakepit doctor").content("execute_result")["data"]
+
+    verdicts = {line.split("  ")[0]: line for line in shown["text/plain"].splitlines()[2:]}
+    assert " ok " in verdicts["worker"]
+    assert " ok " in verdicts["last exits"]
+    assert "<th" in shown["text/html"]
+    assert kernel.worker_pids() == before
+    assert kernel.check("snakepit_nb.pool().name").value == "default"

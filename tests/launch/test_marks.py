@@ -1,4 +1,5 @@
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -44,14 +45,15 @@ def test_who_has_left_parent_session_and_group_is_found() -> None:
 
 
 def test_this_process_is_never_listed(has_proc: bool) -> None:  # noqa: FBT001
+    run_id = secrets.token_hex(8)  # nobody else's, for all of the machine is looked at
     code = (
         "import snakepit_nb.launch.marks as marks\n"
         f"marks.HAS_PROC = {has_proc}\n"
-        "print(marks.marked('mine'))"
+        f"print(marks.marked({run_id!r}))"
     )
     told = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, RUN_ID_VARIABLE: "mine"},
+        env={**os.environ, RUN_ID_VARIABLE: run_id},
         capture_output=True,
         text=True,
         check=True,

@@ -1,4 +1,5 @@
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from snakepit_nb.launch.runtime_directory import (
     LONGEST_SOCKET_PATH,
     create_runtime_directory,
     remove_runtime_directory,
+    restore_runtime_directory,
     socket_path,
 )
 from snakepit_nb.wire.private_directory import verify_private_directory
@@ -23,6 +25,24 @@ def test_it_is_made_for_this_user_alone_and_removed_with_its_files(tmp_path: Pat
     remove_runtime_directory(directory)
     remove_runtime_directory(directory)
     assert not directory.exists()
+
+
+def test_it_is_made_again_where_somebody_has_removed_it(tmp_path: Path) -> None:
+    directory = create_runtime_directory(str(tmp_path))
+    shutil.rmtree(directory.parent)
+
+    restore_runtime_directory(directory)
+    restore_runtime_directory(directory)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    assert stat.S_IMODE(directory.parent.stat().st_mode) == 0o700
+
+
+def test_one_that_cannot_be_made_again_is_named(tmp_path: Path) -> None:
+    directory = create_runtime_directory("", shared=tmp_path)
+    shutil.rmtree(tmp_path)
+
+    with pytest.raises(WorkerStartError, match="is gone and cannot be made"):
+        restore_runtime_directory(directory)
 
 
 @pytest.mark.parametrize("preferred", ["", "/no/where", "/dev/null", "x" * 200])

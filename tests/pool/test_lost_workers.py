@@ -251,7 +251,9 @@ async def test_a_place_whose_workers_crash_too_often_is_given_up() -> None:
             await until(partial(is_gone, pool, worker_id))
 
         assert [worker.worker_id for worker in snap(pool)] == ["w1"]
-        assert "w0.2 was the last of 3 in its place" in pool.snapshot().problems[-1]
+        told = pool.snapshot().problems[-1]
+        assert "w0.2 was the last of 3 in its place" in told
+        assert "The problem before this: Worker w0." in told
         pool.resize(2)
         await pool.wait_ready()
         assert [worker.worker_id for worker in snap(pool)] == ["w0.3", "w1"]

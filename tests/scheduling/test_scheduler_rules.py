@@ -124,7 +124,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.running: dict[CallId, Call] = {}
         self.past: list[CallId] = []
         self.served: set[str] = set()
-        self.must_drain: Process | None = None
+        self.must_drain: list[Process] = []
         self.names_given: set[WorkerId] = set()
         self.homes: dict[SessionId, WorkerId] = {}
         self.untold: dict[SessionId, WorkerId | None] = {}  # None: it has expired
@@ -169,14 +169,13 @@ class PoolMachine(RuleBasedStateMachine):
         self.processes[worker_id].capacity = capacity
         if not self.processes[worker_id].is_draining:
             self.served.add(place_of(worker_id))
-            due = self.due_at(place_of(worker_id))
-            if due is not None:
-                due.is_due = False
-                name = next(name for name, process in self.processes.items() if process is due)
-                self.must_drain = None if name in self.homes.values() else due
+            for name in self.due_at(place_of(worker_id)):
+                self.processes[name].is_due = False
+                if name not in self.homes.values():
+                    self.must_drain.append(self.processes[name])
         self.handle(WorkerReady(worker_id=worker_id, capacity=capacity))
-        assert self.must_drain is None or self.must_drain.is_draining
-        self.must_drain = None
+        assert all(process.is_draining for process in self.must_drain)
+        self.must_drain.clear()
 
     @precondition(lambda self: self.processes and self.is_interesting)
     @rule(
@@ -195,16 +194,18 @@ class PoolMachine(RuleBasedStateMachine):
         due = self.due_at(place_of(worker_id))
         if is_draining:
             pass
-        elif due is not None:
-            due.is_due = False
+        elif due:
+            self.processes[due[0]].is_due = False
         elif place_of(worker_id) not in self.served:
             self.wanted -= 1
         self.handle(WorkerFailed(worker_id=worker_id))
 
-    def due_at(self, place: str) -> Process | None:
-        due = [p for name, p in self.processes.items() if p.is_due and place_of(name) == place]
-        assert len(due) <= 1
-        return next(iter(due), None)
+    def due_at(self, place: str) -> list[WorkerId]:
+        return [
+            name
+            for name, process in self.processes.items()
+            if process.is_due and place_of(name) == place
+        ]
 
     @precondition(lambda self: self.processes and self.is_interesting)
     @rule(worker_id=one_of(lambda self: self.processes))

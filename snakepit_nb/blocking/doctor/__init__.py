@@ -1,0 +1,1 @@
+"""Looks whether pools can work here. `looking` and `trial` see, `judging` gives the verdicts."""

@@ -1,0 +1,65 @@
+"""A server of grpc.aio in a process of its own, of which the tests see what it is told.
+
+`python -m tests.channel.grpc_peer SOCKET`. A line on its stdout for each thing that happens:
+`serves`, `begun` when a call runs, `ended` when gRPC has told it that nobody wants it any more.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
+from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Peer(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
+    async def Ping(self, request: bridge.PingRequest, context: Context) -> bridge.PingResponse:  # noqa: ARG002, N802
+        return bridge.PingResponse()
+
+    async def ExecuteTool(  # noqa: N802
+        self, request: bridge.ExecuteToolRequest, context: Context
+    ) -> bridge.ExecuteToolResponse:
+        """Answers never."""
+        del request, context
+        await wait_until_unwanted()
+        return bridge.ExecuteToolResponse()
+
+    async def ExecuteStreamingTool(  # noqa: N802
+        self, request: bridge.ExecuteToolRequest, context: Context
+    ) -> AsyncIterator[bridge.ToolChunk]:
+        """Sends one chunk, and then nothing."""
+        del request, context
+        yield bridge.ToolChunk(data=b"1")
+        await wait_until_unwanted()
+
+
+async def wait_until_unwanted() -> None:
+    tell("begun")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        tell("ended")
+
+
+def tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+async def main(socket: str) -> None:
+    server = grpc.aio.server()
+    snakepit_bridge_pb2_grpc.add_BridgeServiceServicer_to_server(Peer(), server)  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+    server.add_insecure_port(f"unix:{socket}")
+    await server.start()
+    tell("serves")
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

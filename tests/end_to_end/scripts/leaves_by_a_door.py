@@ -1,0 +1,29 @@
+"""A script with a pool in a given state, which ends in a given way or waits to be ended.
+
+`python leaves_by_a_door.py DOOR STATE`. It tells the processes of its pool as JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+
+import snakepit_nb as snakepit
+from tests.end_to_end.door_tools import prepare
+
+door, state = sys.argv[1:]
+sys.stdout.write(json.dumps(prepare(state)) + "\n")
+sys.stdout.flush()
+match door:
+    case "end":
+        pass
+    case "stop":
+        snakepit.stop(now=True)
+        snakepit.stop(now=True)
+    case "exception":
+        raise ValueError("it ends the script")
+    case "exit":
+        os._exit(5)
+    case _:
+        while True:
+            signal.pause()

@@ -152,8 +152,8 @@ class GrpcChannel:
         with _Translated(self, delivery.correlation_id):
             rpc = self._cells.SendComm(request, metadata=self._headers(delivery))
             try:
-                async for output in rpc:
-                    await put(read_event(output))
+                while (output := await _read(rpc)) is not grpc.aio.EOF:
+                    await put(read_event(cast("cells.CellOutput", output)))
             finally:
                 rpc.cancel()
 
@@ -162,8 +162,8 @@ class GrpcChannel:
         with _Translated(self, None):
             rpc = self._cells.Comms(cells.CommsRequest(), metadata=self._headers(None))
             try:
-                async for output in rpc:
-                    event = read_event(output)
+                while (output := await _read(rpc)) is not grpc.aio.EOF:
+                    event = read_event(cast("cells.CellOutput", output))
                     if isinstance(event, CommMessage):
                         yield event
             finally:

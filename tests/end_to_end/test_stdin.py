@@ -153,7 +153,9 @@ def test_an_interrupt_at_the_prompt_ends_the_cell_and_not_its_session(kernels: K
         assert "snakepit_nb" not in ran.text
         replies.append((ran.reply["ename"], ran.reply["evalue"]))
 
-    assert replies[0] == replies[1] == ("KeyboardInterrupt", "Interrupted by user")
+    assert [name for name, _ in replies] == ["KeyboardInterrupt"] * 2
+    # Where the interrupt comes before ipykernel waits, it says nothing, here as there.
+    assert {value for _, value in replies} <= {"Interrupted by user", ""}
     assert bridged.check("%%snakepit_exec\nkept").value == "kept"
     assert bridged.worker_pids() == pids
 

@@ -145,7 +145,7 @@ def cell_parser() -> OptionParser:
         help="return at once; its output keeps coming into this cell",
     )
     parser.add_argument(
-        "-o", "--out", metavar="NAME", help="with --async: the variable for the cell's handle"
+        "-o", "--out", metavar="VARIABLE", help="with --async: the variable for the cell's handle"
     )
     parser.add_argument(
         "-i", "--in", dest="inputs", metavar="A,B", default="", help="variables to send along"

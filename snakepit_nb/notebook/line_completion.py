@@ -27,7 +27,8 @@ class Known:
             "TOOL": tuple(self.tools),
             "NAME": self.sessions,
             "A,B": self.variables,
-            "any": ("any",),
+            "NAMES": self.variables,
+            "SPEC": ("all", "any", *self.workers),
         }.get(metavar, ())
 
 

@@ -47,7 +47,7 @@ def test_a_line_of_snakepit(line: str, start: str, offered: list[str]) -> None:
         ("-s", "", ["notebook", "s1"]),
         ("--session", "s", ["s1"]),
         ("-i", "d", ["data", "delta"]),
-        ("-t", "", ["any"]),
+        ("-t", "", ["all", "any", "w0", "w1"]),
         ("-q", "", []),
     ],
 )

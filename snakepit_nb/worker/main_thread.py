@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from snakepit_nb.identifiers import CallId, SessionId
@@ -17,6 +18,9 @@ from snakepit_nb.settings import Profile
 
 from .lane import Lane
 from .runner import Runner, Running, Where
+
+FIRST_AGAIN_SECONDS = 0.05
+LONGEST_AGAIN_SECONDS = 1.0
 
 
 class MainThread(Runner):
@@ -33,6 +37,7 @@ class MainThread(Runner):
         self._shields = 0
         self._pending = False
         self._interrupted = False
+        self._heard = 0  # signals, also those that meant nothing
 
     def interrupt(self, call_id: CallId) -> None:
         """Interrupts a call and the children that it waits for; one that has not begun never runs.
@@ -44,10 +49,24 @@ class MainThread(Runner):
             call.cancellation.requested = True  # before the look, for one that begins right now
         if call_id not in (self._call, self._beside):
             return
+        heard = self._heard
         if os.getpgrp() == os.getpid():
             os.killpg(os.getpid(), signal.SIGINT)
         else:
             os.kill(os.getpid(), signal.SIGINT)
+        self.later(FIRST_AGAIN_SECONDS, partial(self._insist, call_id, heard, FIRST_AGAIN_SECONDS))
+
+    def _insist(self, call_id: CallId, heard: int, seconds: float) -> None:
+        """Sends the signal again where the main thread has not heard it.
+
+        One that comes between Python's last look for signals and a call of the system's that waits
+        is not heard before that ends: the loop's next event, or the end of a sleep.
+        """
+        if self._heard != heard or call_id not in (self._call, self._beside):
+            return
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        seconds = min(2 * seconds, LONGEST_AGAIN_SECONDS)
+        self.later(seconds, partial(self._insist, call_id, heard, seconds))
 
     @property
     def was_interrupted(self) -> bool:
@@ -120,6 +139,7 @@ class MainThread(Runner):
             self._call = self._task = None
 
     def _on_sigint(self) -> None:
+        self._heard += 1
         if self._call is None and self._beside is None:
             return  # idle workers are left alone
         self._interrupted = True

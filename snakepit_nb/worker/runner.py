@@ -188,7 +188,12 @@ class Runner(ABC):
 
     def attach(self) -> None:
         """Makes the running loop the serving one; called there before the first `run`."""
-        self._to_serving = Mailbox(asyncio.get_running_loop().call_soon_threadsafe)
+        self._serving = asyncio.get_running_loop()
+        self._to_serving = Mailbox(self._serving.call_soon_threadsafe)
+
+    def later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Calls back a while from now; on the serving thread, as the callback."""
+        self._serving.call_later(seconds, callback)
 
     def call_serving(self, callback: Callable[[], object]) -> None:
         """Calls back on the serving thread's loop, from any thread."""

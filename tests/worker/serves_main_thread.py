@@ -55,6 +55,13 @@ async def shielded() -> str:
     return "never"
 
 
+async def hears_no_group() -> str:
+    """Loses what is sent to the group, as a signal is lost that comes before a wait begins."""
+    os.killpg = lambda *_: None
+    os.kill = lambda *_: None
+    return await awaiting()
+
+
 async def catches_the_first() -> str:
     try:
         say("runs")
@@ -84,6 +91,7 @@ WORK: dict[str, Callable[[], Awaitable[str]]] = {
         awaiting,
         in_a_child,
         shielded,
+        hears_no_group,
         catches_the_first,
         quick,
         exits,

@@ -46,7 +46,7 @@ def test_a_call_runs_on_the_main_thread(served: Conversation) -> None:
     assert served.hear() == "returned quick on MainThread"
 
 
-@pytest.mark.parametrize("work", ["plain", "awaiting", "in_a_child"])
+@pytest.mark.parametrize("work", ["plain", "awaiting", "in_a_child", "hears_no_group"])
 def test_an_interrupt_ends_the_code_that_runs(served: Conversation, work: str) -> None:
     served.tell(f"run {work}")
     assert served.hear() == "runs"

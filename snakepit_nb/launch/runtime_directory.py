@@ -14,6 +14,8 @@ LONGEST_SOCKET_NAME = "9999999.sock"
 
 SHARED_PLACE = Path("/tmp")  # noqa: S108 (checked to be private)
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (as above)
+
 
 def create_runtime_directory(preferred: str, *, shared: Path = SHARED_PLACE) -> Path:
     """Makes a new directory below `preferred` (`$XDG_RUNTIME_DIR`, may be empty), else in `shared`.
@@ -27,6 +29,20 @@ def create_runtime_directory(preferred: str, *, shared: Path = SHARED_PLACE) -> 
         if _is_short_enough(directory) and _make_private(directory.parent, may_exist=True):
             return _made(directory)
     return _made(shared / f"snakepit-{os.geteuid()}-{name}")
+
+
+def create_buffer_directories(
+    directory: Path, *, shared_memory: Path = SHARED_MEMORY
+) -> tuple[Path, ...]:
+    """Makes the directories for large buffers beside a runtime directory, which is the last one.
+
+    That is most often on a disk, and then slower, but has room where there is no shared memory.
+    """
+    made = shared_memory / f"snakepit-{os.geteuid()}-{directory.name.rpartition('-')[2]}"
+    with suppress(WorkerStartError):
+        if _make_private(made, may_exist=False):
+            return made, directory
+    return (directory,)
 
 
 def remove_runtime_directory(directory: Path) -> None:

@@ -4,8 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, assert_never
 
-import cloudpickle
-
 from snakepit_nb.calls import (
     CellCall,
     CellError,
@@ -24,13 +22,16 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 
+from .frames import SegmentMaker, SegmentOpener, bytes_behind
 from .generated import snakepit_cells_pb2 as cells
 from .messages import call_metadata
+from .packed import Pickled
+from .pickles import pickled, unpickled
 from .values import decode_value, encode_value
 
 
-def write_cell(cell: CellCall) -> cells.CellStart:
-    """Writes a cell.
+def write_cell(cell: CellCall, maker: SegmentMaker | None = None) -> cells.CellStart:
+    """Writes a cell; `maker` puts beside it what is large.
 
     Raises:
         ValueEncodingError: a variable cannot be sent; the message names it and its type.
@@ -40,7 +41,7 @@ def write_cell(cell: CellCall) -> cells.CellStart:
         code=cell.code,
         execution_count=cell.execution_count,
         store_history=cell.store_history,
-        inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
+        inputs={name: _write_input(name, value, maker) for name, value in cell.inputs.items()},
         returns=cell.returns,
         metadata=call_metadata(cell.call_id, cell.correlation_id),
     )
@@ -62,14 +63,16 @@ def read_cell(start: cells.CellStart, correlation_id: CorrelationId) -> CellCall
     )
 
 
-def read_inputs(start: cells.CellStart) -> dict[str, object]:
+def read_inputs(start: cells.CellStart, opener: SegmentOpener | None = None) -> dict[str, object]:
     """Makes the variables that the kernel sent along."""
-    return {
-        name: cloudpickle.loads(variable.pickled)
-        if variable.WhichOneof("form") == "pickled"
-        else decode_value(variable.encoded)
-        for name, variable in start.inputs.items()
-    }
+    return {name: _read_input(variable, opener) for name, variable in start.inputs.items()}
+
+
+def bytes_behind_reply(output: cells.CellOutput) -> int:
+    """Tells how much lies in the segments that a cell's reply refers to; 0 for all else."""
+    if output.WhichOneof("output") != "reply":
+        return 0
+    return sum(map(bytes_behind, output.reply.returns.values()))
 
 
 def write_event(event: CellEvent) -> cells.CellOutput:
@@ -102,7 +105,7 @@ def write_event(event: CellEvent) -> cells.CellOutput:
             assert_never(event)
 
 
-def write_reply(reply: CellReply) -> cells.CellOutput:
+def write_reply(reply: CellReply, maker: SegmentMaker | None = None) -> cells.CellOutput:
     """Writes how a cell ended. Variables that do not travel are named in `unsent`."""
     message = cells.CellReply(
         execution_count=reply.execution_count,
@@ -113,13 +116,15 @@ def write_reply(reply: CellReply) -> cells.CellOutput:
     )
     for name, value in reply.returns.items():
         try:
-            message.returns[name] = encode_value(value)
+            message.returns[name] = encode_value(value, maker)
         except ValueEncodingError as error:
             message.unsent[name] = error.message
     return cells.CellOutput(reply=message)
 
 
-def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
+def read_output(
+    output: cells.CellOutput, opener: SegmentOpener | None = None
+) -> CellEvent | CellReply:
     """Reads one thing that a cell showed, or how it ended."""
     kind = output.WhichOneof("output")
     if kind == "stream":
@@ -138,26 +143,26 @@ def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
             data=json.loads(output.result.data),
             metadata=json.loads(output.result.metadata),
         )
-    return _read_rest(output)
+    return _read_rest(output, opener)
 
 
-def _read_rest(output: cells.CellOutput) -> CellEvent | CellReply:
+def _read_rest(output: cells.CellOutput, opener: SegmentOpener | None) -> CellEvent | CellReply:
     kind = output.WhichOneof("output")
     if kind == "clear":
         return ClearOutput(wait=output.clear.wait)
     if kind == "error":
         return _read_error(output.error)
     if kind == "reply":
-        return _read_reply(output.reply)
+        return _read_reply(output.reply, opener)
     raise ValueEncodingError("The worker's message on a cell is of a kind unknown here.")
 
 
-def _read_reply(reply: cells.CellReply) -> CellReply:
+def _read_reply(reply: cells.CellReply, opener: SegmentOpener | None) -> CellReply:
     returns: dict[str, Any] = {}
     unsent = dict(reply.unsent)
     for name, encoded in reply.returns.items():
         try:
-            returns[name] = decode_value(encoded)
+            returns[name] = decode_value(encoded, opener)
         except ValueEncodingError as error:
             unsent[name] = error.message
     return CellReply(
@@ -170,18 +175,28 @@ def _read_reply(reply: cells.CellReply) -> CellReply:
     )
 
 
-def _write_input(name: str, value: object) -> cells.Variable:
+def _write_input(name: str, value: object, maker: SegmentMaker | None) -> cells.Variable:
     """Encodes a variable, or pickles it: pickle may go this way, never back."""
     try:
-        return cells.Variable(encoded=encode_value(value))
+        return cells.Variable(encoded=encode_value(value, maker))
     except ValueEncodingError:
         pass
     try:
-        return cells.Variable(pickled=cloudpickle.dumps(value))
+        made = pickled(value)
     except Exception as error:
         raise ValueEncodingError(
             f"variable {name!r} of type {type(value).__qualname__} cannot be sent: {error}"
         ) from error
+    if isinstance(made, Pickled):
+        return cells.Variable(encoded=encode_value(made, maker))
+    return cells.Variable(pickled=made)
+
+
+def _read_input(variable: cells.Variable, opener: SegmentOpener | None) -> object:
+    if variable.WhichOneof("form") == "pickled":
+        return unpickled(variable.pickled)
+    value = decode_value(variable.encoded, opener)
+    return unpickled(value) if isinstance(value, Pickled) else value
 
 
 def _write_error(error: CellError) -> cells.CellError:

@@ -80,7 +80,7 @@ async def test_a_note_is_on_the_disk_when_its_flush_returns_though_another_flush
         return save(*arguments)
 
     monkeypatch.setattr(registry, "save", held)
-    record = RunRecord.open(registry, tmp_path / "snakepit-1", print)
+    record = RunRecord.open(registry, [tmp_path / "snakepit-1"], print)
     record.reserve("w0")
     record.reserve("w1")
     noted: list[int] = []

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import pytest
 
-from snakepit_nb.launch.off_loop import off_loop
+from snakepit_nb.off_loop import off_loop
 
 
 async def test_it_runs_on_another_thread() -> None:

@@ -1,0 +1,53 @@
+"""What the worker's calls send through shared memory, until it was taken or nobody wants it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from snakepit_nb.identifiers import CallId
+from snakepit_nb.wire.buffers import BufferEnd, Outgoing
+
+
+class Sending:
+    """The segments of all calls. It belongs to the serving thread."""
+
+    def __init__(self, end: BufferEnd) -> None:
+        self.end = end
+        self._open: dict[CallId, anyio.Event] = {}
+        self._untaken: dict[CallId, Outgoing] = {}
+
+    @contextmanager
+    def of(self, call_id: CallId) -> Iterator[Outgoing]:
+        """Lets a call send. What it has sent stays where it is if it ends well."""
+        outgoing = self.end.outgoing()
+        ended = self._open[call_id] = anyio.Event()
+        try:
+            yield outgoing
+        except Exception:
+            raise  # what a stream has sent before its error, is still to be read
+        except BaseException:  # nobody reads any more
+            outgoing.discard()
+            raise
+        finally:
+            ended.set()
+            if self._open.get(call_id) is ended:
+                del self._open[call_id]
+            self._keep(call_id, outgoing)
+
+    async def forget(self, call_id: CallId) -> None:
+        """Removes what a call has sent, once it sends no more: nobody waits for it."""
+        sends = self._open.get(call_id)
+        if sends is not None:
+            await sends.wait()
+        left = self._untaken.pop(call_id, None)
+        if left is not None:
+            left.discard()
+
+    def _keep(self, call_id: CallId, outgoing: Outgoing) -> None:
+        if not outgoing.untaken():
+            return
+        for earlier, left in tuple(self._untaken.items()):
+            if not left.untaken():
+                del self._untaken[earlier]
+        self._untaken[call_id] = outgoing

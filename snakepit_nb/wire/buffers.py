@@ -174,6 +174,8 @@ class Outgoing:
 
     def untaken(self) -> int:
         """Tells how many bytes the other end has not taken yet."""
+        if not self._written:
+            return 0
         self._written = {path: size for path, size in self._written.items() if Path(path).exists()}
         return sum(self._written.values())
 

@@ -30,12 +30,14 @@ def take_segment(path: str, size: int) -> "TakenSegment":
         # Neither is a link followed, nor a pipe waited for.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         segment = TakenSegment(descriptor, size)
-        Path(path).unlink()
+        try:
+            segment.check()
+        finally:
+            Path(path).unlink()
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueEncodingError(f"A buffer cannot be read: {error}") from error
-    segment.check()
     return segment
 
 
@@ -59,8 +61,8 @@ class TakenSegment:
         """
         status = os.fstat(self._descriptor)
         is_ours = status.st_uid == os.geteuid() and not status.st_mode & 0o077
-        # One with another name is something else that was linked here.
-        if not (stat.S_ISREG(status.st_mode) and is_ours and status.st_nlink == 0):
+        # One with another name besides is something else that was linked here.
+        if not (stat.S_ISREG(status.st_mode) and is_ours and status.st_nlink == 1):
             raise ValueEncodingError("The bytes are malformed: a buffer is no file of ours.")
         if status.st_size != self.size:
             raise ValueEncodingError("The bytes are malformed: a buffer has another length.")

@@ -14,14 +14,15 @@ class Sending:
 
     def __init__(self, end: BufferEnd) -> None:
         self.end = end
-        self._open: dict[CallId, anyio.Event] = {}
+        self._open: dict[CallId, anyio.Event | None] = {}
+        """With an event where somebody waits for the call's end."""
         self._untaken: dict[CallId, Outgoing] = {}
 
     @contextmanager
     def of(self, call_id: CallId) -> Iterator[Outgoing]:
         """Lets a call send. What it has sent stays where it is if it ends well."""
         outgoing = self.end.outgoing()
-        ended = self._open[call_id] = anyio.Event()
+        self._open[call_id] = None
         try:
             yield outgoing
         except Exception:
@@ -30,23 +31,22 @@ class Sending:
             outgoing.discard()
             raise
         finally:
-            ended.set()
-            if self._open.get(call_id) is ended:
-                del self._open[call_id]
-            self._keep(call_id, outgoing)
+            ended = self._open.pop(call_id, None)
+            if ended is not None:
+                ended.set()
+            if outgoing.untaken():
+                self._keep(call_id, outgoing)
 
     async def forget(self, call_id: CallId) -> None:
         """Removes what a call has sent, once it sends no more: nobody waits for it."""
-        sends = self._open.get(call_id)
-        if sends is not None:
-            await sends.wait()
+        if call_id in self._open:
+            ended = self._open[call_id] = self._open[call_id] or anyio.Event()
+            await ended.wait()
         left = self._untaken.pop(call_id, None)
         if left is not None:
             left.discard()
 
     def _keep(self, call_id: CallId, outgoing: Outgoing) -> None:
-        if not outgoing.untaken():
-            return
         for earlier, left in tuple(self._untaken.items()):
             if not left.untaken():
                 del self._untaken[earlier]

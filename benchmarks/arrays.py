@@ -1,0 +1,93 @@
+"""What it costs to have a large array in a worker and back, beside the other executors.
+
+All in one run, by turns in blocks, because machines are shared and noisy: read the ratios, also
+that to a plain copy of the same array, which tells how fast the memory was meanwhile.
+
+Usage: python benchmarks/arrays.py
+"""
+
+import statistics
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import loky
+import numpy as np
+from calls import Figures, Work
+
+import snakepit_nb as snakepit
+from snakepit_nb.worker import Adapter, tool
+
+SIZES = {"1 MB": 1_000_000, "100 MB": 100_000_000}
+ROUNDS = 6
+BLOCK = 3
+AT_MOST_SECONDS = 0.2
+
+
+class Echoing(Adapter):
+    """A tool that gives back what it is given."""
+
+    @tool
+    def echo(self, value: Any) -> Any:
+        """Gives it back."""
+        return value
+
+
+def echo(value: object) -> object:
+    """The function that all of them run."""
+    return value
+
+
+def main() -> None:
+    """Measures all."""
+    figures = Figures()
+    with ExitStack() as opened:
+        pool = opened.enter_context(snakepit.start(1, adapters=[Echoing], name="arrays"))
+        pool.wait_ready()
+        executors: dict[str, Executor] = {
+            "ProcessPoolExecutor": opened.enter_context(ProcessPoolExecutor(1)),
+            "loky": opened.enter_context(loky.ProcessPoolExecutor(1)),
+        }
+        for size, length in SIZES.items():
+            array = np.random.default_rng(0).random(length // 8)
+            there_and_back(figures, size, array, pool, executors)
+    verdict = (
+        "below" if figures.of["100 MB, pool.call, median"] < 1000 * AT_MOST_SECONDS else "above"
+    )
+    print(f"100 MB there and back: {verdict} the {AT_MOST_SECONDS:g} s of a quiet machine")
+
+
+def there_and_back(
+    figures: Figures, size: str, array: Any, pool: snakepit.Pool, executors: dict[str, Executor]
+) -> None:
+    """Times an array's way to a worker and back."""
+    works: dict[str, Work] = {
+        "a plain copy": array.copy,
+        "pool.call": partial(pool.call, "echo", value=array),
+        "pool.submit": lambda: pool.submit(echo, array).result(),
+    }
+    for name, executor in executors.items():
+        works[name] = partial(lambda executor: executor.submit(echo, array).result(), executor)
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(ROUNDS + 1):
+        for name, work in works.items():
+            for _ in range(BLOCK):
+                begun = time.perf_counter()
+                work()
+                if number:  # all are warm
+                    times[name].append(1000 * (time.perf_counter() - begun))
+    for name, spent in times.items():
+        figures.note(f"{size}, {name}, median", statistics.median(spent), "ms")
+        figures.note(f"{size}, {name}, best", min(spent), "ms")
+    for other in ("a plain copy", *executors):
+        figures.ratio(
+            f"{size}, pool.call / {other}",
+            f"{size}, pool.call, median",
+            f"{size}, {other}, median",
+        )
+
+
+if __name__ == "__main__":
+    main()

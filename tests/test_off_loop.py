@@ -8,6 +8,11 @@ import pytest
 from snakepit_nb.off_loop import off_loop
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # the loop of all that is beside it
+
+
 async def test_it_runs_on_another_thread() -> None:
     assert await off_loop(threading.get_ident) != threading.get_ident()
 

@@ -37,7 +37,7 @@ class Pickled:
 
     data: bytes
     buffers: tuple[Buffer, ...] = ()
-    """Bytes for an object that cannot be written to, else of memory that is its own."""
+    """Memory of its own; read-only where the object cannot be written to."""
 
 
 def _pack_packed(value: Packed, packer: Packer) -> dict[str, object]:
@@ -70,14 +70,12 @@ def _unpack_pickled(fields: Fields, buffers: Buffers) -> Pickled:
 
 
 def _taken(buffers: Buffers, number: object, fixed: object) -> Buffer:
-    if fixed:
-        return buffers.take_bytes(number)
-    memory = _new_memory(buffers.size(number))
+    memory = new_memory(buffers.size(number))
     buffers.take_into(number, memory)
-    return memory
+    return memory.toreadonly() if fixed else memory
 
 
-def _new_memory(size: int) -> memoryview:
+def new_memory(size: int) -> memoryview:
     """Makes writable memory; where numpy is loaded, without filling it with zeros first."""
     make = getattr(sys.modules.get("numpy"), "empty", None)
     return memoryview(bytearray(size) if make is None else make(size, "u1"))

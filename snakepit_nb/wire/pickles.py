@@ -6,7 +6,7 @@ from typing import Any
 import cloudpickle
 
 from .frames import LARGE, Buffer
-from .packed import Pickled
+from .packed import Pickled, new_memory
 
 _PROTOCOL = 5
 
@@ -25,7 +25,9 @@ def pickled(value: object) -> bytes | Pickled:
             return True
         if view.nbytes <= LARGE:
             return True
-        apart.append(bytes(view) if view.readonly else bytearray(view))
+        memory = new_memory(view.nbytes)
+        memory[:] = view
+        apart.append(memory.toreadonly() if view.readonly else memory)
         return False
 
     data: bytes = cloudpickle.dumps(value, protocol=_PROTOCOL, buffer_callback=stays_inside)

@@ -67,13 +67,18 @@ def read_call(
             raise ValueEncodingError(f"parameter {name!r}: {error.message}") from None
     metadata = read_metadata(request.metadata)
     return ToolCall(
-        call_id=CallId(metadata.get(CALL_ID_KEY, "")),
+        call_id=call_id_of(request),
         correlation_id=correlation_id,
         tool_name=request.tool_name,
         parameters=parameters,
         session_id=SessionId(request.session_id) if request.session_id else None,
         metadata=metadata,
     )
+
+
+def call_id_of(request: bridge.ExecuteToolRequest) -> CallId:
+    """Tells which call it is, before the rest of it is read; another host gives none."""
+    return CallId(request.metadata.get(CALL_ID_KEY, ""))
 
 
 def bytes_behind_call(request: bridge.ExecuteToolRequest) -> int:

@@ -1,5 +1,6 @@
 """What the worker's calls send through shared memory, until it was taken or nobody wants it."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,9 @@ import anyio
 
 from snakepit_nb.identifiers import CallId
 from snakepit_nb.wire.buffers import BufferEnd, Outgoing
+
+REMEMBERED = 64
+"""How many of the calls that nobody waits for are known as such."""
 
 
 class Sending:
@@ -17,6 +21,7 @@ class Sending:
         self._open: dict[CallId, anyio.Event | None] = {}
         """With an event where somebody waits for the call's end."""
         self._untaken: dict[CallId, Outgoing] = {}
+        self._forgotten: deque[CallId] = deque(maxlen=REMEMBERED)
 
     @contextmanager
     def of(self, call_id: CallId) -> Iterator[Outgoing]:
@@ -34,11 +39,18 @@ class Sending:
             ended = self._open.pop(call_id, None)
             if ended is not None:
                 ended.set()
-            if outgoing.untaken():
+            if call_id in self._forgotten:
+                outgoing.discard()
+            elif outgoing.untaken():
                 self._keep(call_id, outgoing)
 
     async def forget(self, call_id: CallId) -> None:
-        """Removes what a call has sent, once it sends no more: nobody waits for it."""
+        """Removes what a call has sent, once it sends no more: nobody waits for it.
+
+        One that is still to come, since gRPC may hand over calls in another order, will leave
+        nothing either.
+        """
+        self._forgotten.append(call_id)
         if call_id in self._open:
             ended = self._open[call_id] = self._open[call_id] or anyio.Event()
             await ended.wait()

@@ -19,6 +19,7 @@ from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
 from snakepit_nb.wire.messages import (
     bytes_behind_call,
+    call_id_of,
     read_call,
     write_chunk,
     write_result,
@@ -91,13 +92,14 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a tool. What it raises is told in the response, not as a status."""
         headers = Headers(context)
         try:
-            call = await self._read_call(request, headers)
-            with self._watch(headers, call) as watch, self._sending.of(call.call_id) as outgoing:
-                begun = time.monotonic()
-                work = partial(self._host.call, call.tool_name, call.parameters)
-                value = await self._run(call, _context_of(call), work, watch)
-                result = ToolResult(value=value, seconds=time.monotonic() - begun)
-                return await outgoing.written(partial(write_result, call.tool_name, result))
+            with self._sending.of(call_id_of(request)) as outgoing:
+                call = await self._read_call(request, headers)
+                with self._watch(headers, call) as watch:
+                    begun = time.monotonic()
+                    work = partial(self._host.call, call.tool_name, call.parameters)
+                    value = await self._run(call, _context_of(call), work, watch)
+                    result = ToolResult(value=value, seconds=time.monotonic() - begun)
+                    return await outgoing.written(partial(write_result, call.tool_name, result))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
@@ -109,9 +111,10 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a streaming tool, never far ahead of its reader. What it raises ends the stream."""
         try:
             headers = Headers(context)
-            call = await self._read_call(request, headers)
-            with self._watch(headers, call) as watch, self._sending.of(call.call_id) as outgoing:
-                await self._stream(call, context, watch, outgoing)
+            with self._sending.of(call_id_of(request)) as outgoing:
+                call = await self._read_call(request, headers)
+                with self._watch(headers, call) as watch:
+                    await self._stream(call, context, watch, outgoing)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]

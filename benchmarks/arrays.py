@@ -47,24 +47,27 @@ def main() -> None:
     """Measures all."""
     figures = Figures()
     with ExitStack() as opened:
-        pool = opened.enter_context(snakepit.start(1, adapters=[Echoing], name="arrays"))
-        pool.wait_ready()
         executors: dict[str, Executor] = {
             "ProcessPoolExecutor": opened.enter_context(ProcessPoolExecutor(1)),
             "loky": opened.enter_context(loky.ProcessPoolExecutor(1)),
         }
+        processes = {name: psutil.Process(pid_of(executor)) for name, executor in executors.items()}
+        # Behind these: what forks a process that has threads of gRPC, may break it.
+        pool = opened.enter_context(snakepit.start(1, adapters=[Echoing], name="arrays"))
+        pool.wait_ready()
+        worker = next(worker.pid for worker in pool.status().workers if worker.pid)
+        processes |= dict.fromkeys(("pool.call", "pool.submit"), psutil.Process(worker))
         for size, length in SIZES.items():
             array = np.random.default_rng(0).random(length // 8)
-            there_and_back(figures, size, array, pool, executors)
+            works = ways(array, pool, executors)
+            there_and_back(figures, size, works, processes)
     seconds = figures.of["100 MB, pool.call, median"] / 1000
     words = "below" if seconds < AT_MOST_SECONDS else "above"
     print(f"100 MB there and back: {words} the {AT_MOST_SECONDS:g} s that a quiet machine may take")
 
 
-def there_and_back(
-    figures: Figures, size: str, array: Any, pool: snakepit.Pool, executors: dict[str, Executor]
-) -> None:
-    """Times an array's way to a worker and back."""
+def ways(array: Any, pool: snakepit.Pool, executors: dict[str, Executor]) -> dict[str, Work]:
+    """Gives what brings an array to a worker and back, each in its way."""
     works: dict[str, Work] = {
         "a plain copy": array.copy,
         "pool.call": partial(pool.call, "echo", value=array),
@@ -72,9 +75,13 @@ def there_and_back(
     }
     for name, executor in executors.items():
         works[name] = partial(lambda executor: executor.submit(echo, array).result(), executor)
-    processes = {name: psutil.Process(pid_of(executor)) for name, executor in executors.items()}
-    worker = next(worker.pid for worker in pool.status().workers if worker.pid)
-    processes |= dict.fromkeys(("pool.call", "pool.submit"), psutil.Process(worker))
+    return works
+
+
+def there_and_back(
+    figures: Figures, size: str, works: dict[str, Work], processes: dict[str, psutil.Process]
+) -> None:
+    """Times an array's way to a worker and back."""
     times: dict[str, list[float]] = {name: [] for name in works}
     processor: dict[str, list[float]] = {name: [] for name in works}
     for number in range(ROUNDS + 1):

@@ -196,4 +196,8 @@ class Outgoing:
 
 async def read_beside(read: Callable[[], T], size: int) -> T:
     """Reads a message, on a thread if there is much in the segments that it refers to."""
-    return await off_loop(read) if size > QUICK_BYTES else read()
+    if size <= QUICK_BYTES:
+        return read()
+    message: list[T] = []  # not returned by the thread, which would hold it until its next turn
+    await off_loop(lambda: message.append(read()))
+    return message.pop()

@@ -83,7 +83,7 @@ class ToolChunk:
     data: Any
     is_final: bool = False
     bytes: int = 0
-    """Of its data, on the line."""
+    """Of its data, on the line or beside it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -14,6 +14,8 @@ from snakepit_nb.identifiers import CorrelationId
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.failures import decode_failure
 from snakepit_nb.wire.function_calls import MAP, SUBMIT, function_parameters, read_outcome
+from snakepit_nb.wire.packed import Pickled
+from snakepit_nb.wire.pickles import parts_of, pickled
 
 from .call_future import CallFuture
 from .feed import Feed
@@ -43,14 +45,14 @@ def submit_function(
     """
     settings = feed.pool.settings
     trust_results = settings.trust_results
-    pickled = _pickled((function, arguments, keywords), _parts(function, arguments, keywords))
+    sent = _pickled((function, arguments, keywords), _parts(function, arguments, keywords))
     correlation_id = chosen_correlation_id(None)
     call = ToolCall(
         call_id=new_call_id(),
         correlation_id=correlation_id,
         tool_name=SUBMIT,
         label=_name(function),
-        parameters=function_parameters(call=pickled, trust_results=trust_results),
+        parameters=function_parameters(call=sent, trust_results=trust_results),
         origin=new_origin(settings, correlation_id),
     )
     return feed.submit(call, partial(_read_value, trust_results=trust_results))
@@ -69,10 +71,10 @@ def chunk_submitter(
     settings = feed.pool.settings
     trust_results = settings.trust_results
     name = _name(function)
-    pickled = _pickled(function, _parts(function))
+    sent = _pickled(function, _parts(function))
     correlation_id = chosen_correlation_id(None)
     read = partial(_read_chunk, correlation_id=correlation_id, trust_results=trust_results)
-    pace = feed.paces.of(pickled)
+    pace = feed.paces.of(parts_of(sent)[0])
 
     def submit(chunk: Sequence[Arguments]) -> CallFuture[ChunkOutcome]:
         items = _pickled(chunk, (part for item in chunk for part in _parts(function, item)))
@@ -82,7 +84,7 @@ def chunk_submitter(
             tool_name=MAP,
             label=name,
             parameters=function_parameters(
-                function=pickled, items=[items], trust_results=trust_results
+                function=sent, items=[items], trust_results=trust_results
             ),
             origin=new_origin(settings, correlation_id),
         )
@@ -111,14 +113,13 @@ async def _read(outcome: object, *, trust_results: bool) -> tuple[Any, str]:
     return await anyio.to_thread.run_sync(read)  # a pickle may run code, for as long as it likes
 
 
-def _pickled(value: object, parts: Iterable[tuple[str, object]]) -> bytes:
+def _pickled(value: object, parts: Iterable[tuple[str, object]]) -> bytes | Pickled:
     """Pickles a value, or names the first of its parts that cannot be."""
     try:
-        pickled: bytes = cloudpickle.dumps(value)
+        return pickled(value)
     except Exception as error:  # noqa: BLE001 (users' classes raise anything when pickled)
         name = next((name for name, part in parts if not _can_be_pickled(part)), "a part of it")
         raise UsageError(f"{name} cannot be sent to a worker: {error}") from None
-    return pickled
 
 
 def _can_be_pickled(value: object) -> bool:

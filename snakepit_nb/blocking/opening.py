@@ -21,6 +21,7 @@ async def open_process_pool(settings: PoolSettings) -> AsyncIterator[Pool]:
             address=process.announcement.address,
             token=process.token,
             message_bytes=settings.message_bytes,
+            buffers=process.buffers,
         )
 
     def note(problem: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import TypeVar, cast
 
@@ -11,6 +12,7 @@ import grpc.aio
 
 from snakepit_nb.calls import (
     CellCall,
+    CellEvent,
     CellReply,
     CodePosition,
     CommDelivery,
@@ -23,7 +25,7 @@ from snakepit_nb.calls import (
     ToolResult,
     ToolSpec,
 )
-from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.errors import ValueEncodingError, WorkerCrashedError
 from snakepit_nb.identifiers import (
     CORRELATION_HEADER,
     TOKEN_HEADER,
@@ -32,11 +34,13 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
-from snakepit_nb.wire.cell_messages import read_event, read_output, write_cell
+from snakepit_nb.wire.buffers import BufferEnd, BufferSpace, Side, read_beside
+from snakepit_nb.wire.cell_messages import bytes_behind_reply, read_event, read_output, write_cell
 from snakepit_nb.wire.code_messages import read_completions, read_inspection, write_position
 from snakepit_nb.wire.conversation_messages import write_delivery, write_input_reply
 from snakepit_nb.wire.event_messages import read_told, write_controls
 from snakepit_nb.wire.failures import decode_failure, decode_status
+from snakepit_nb.wire.frames import bytes_behind
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
@@ -45,6 +49,7 @@ from snakepit_nb.wire.observation_messages import read_observation
 
 from .channel import EventTap, PutCellEvent
 
+NO_BUFFERS = BufferSpace()
 METADATA_BYTES = 1024 * 1024  # a stream's failure, with its traceback, travels there
 
 Request = TypeVar("Request")
@@ -53,9 +58,12 @@ Response = TypeVar("Response")
 
 @asynccontextmanager
 async def open_grpc_channel(
-    *, address: str, token: str, message_bytes: int
+    *, address: str, token: str, message_bytes: int, buffers: BufferSpace = NO_BUFFERS
 ) -> AsyncIterator["GrpcChannel"]:
-    """Opens the way to one worker. Its next incarnation gets another one: none reconnects."""
+    """Opens the way to one worker. Its next incarnation gets another one: none reconnects.
+
+    Large buffers go through `buffers`, if there are such.
+    """
     credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     options = [
         ("grpc.max_receive_message_length", message_bytes),
@@ -64,7 +72,7 @@ async def open_grpc_channel(
         ("grpc.enable_retries", 0),  # whether a call may run twice, gRPC does not know
     ]
     async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
-        opened = GrpcChannel(channel, token)
+        opened = GrpcChannel(channel, token, buffers)
         try:
             yield opened
         finally:
@@ -74,10 +82,13 @@ async def open_grpc_channel(
 class GrpcChannel:
     """One worker's tools and cells, over one gRPC channel."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, token: str, buffers: BufferSpace = NO_BUFFERS
+    ) -> None:
         self._bridge = snakepit_bridge_pb2_grpc.BridgeServiceStub(channel)
         self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
         self._token = (TOKEN_HEADER, token)
+        self._buffers = BufferEnd(buffers, Side.KERNEL)
         self.is_closed = False
 
     async def ping(self) -> None:
@@ -93,31 +104,39 @@ class GrpcChannel:
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Runs a tool."""
-        request = write_call(call, stream=False)
-        response = await self._unary(self._bridge.ExecuteTool, request, call)
+        with self._buffers.outgoing() as outgoing:
+            request = await outgoing.written(partial(write_call, call, stream=False))
+            response = await self._unary(self._bridge.ExecuteTool, request, call)
         if not response.success:
             raise decode_failure(response.error_message, correlation_id=call.correlation_id)
-        return read_result(response)
+        read = partial(read_result, response, self._buffers)
+        return await read_beside(read, bytes_behind(response.result.value))
 
     async def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
         """Runs a streaming tool."""
-        request = write_call(call, stream=True)
-        with _Translated(self, call.correlation_id):
+        with self._buffers.outgoing() as outgoing, _Translated(self, call.correlation_id):
+            request = await outgoing.written(partial(write_call, call, stream=True))
             rpc = self._bridge.ExecuteStreamingTool(request, metadata=self._headers(call))
             try:
-                while (chunk := await _read(rpc)) is not grpc.aio.EOF:
-                    yield read_chunk(cast("bridge.ToolChunk", chunk))
+                while (message := await _read(rpc)) is not grpc.aio.EOF:
+                    chunk = cast("bridge.ToolChunk", message)
+                    read = partial(read_chunk, chunk, self._buffers)
+                    yield await read_beside(read, bytes_behind(chunk.data))
+            except ValueEncodingError:
+                rpc.cancel()
+                await self.wait_stopped(call.call_id)  # so that the worker takes back the rest
+                raise
             finally:
                 rpc.cancel()  # a stream that nobody cancels is never let go
 
     async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
-        request = write_cell(cell)
-        with _Translated(self, cell.correlation_id):
+        with self._buffers.outgoing() as outgoing, _Translated(self, cell.correlation_id):
+            request = await outgoing.written(partial(write_cell, cell))
             rpc = self._cells.RunCell(request, metadata=self._headers(cell))
             try:
                 while (output := await _read(rpc)) is not grpc.aio.EOF:
-                    event = read_output(cast("cells.CellOutput", output))
+                    event = await self._read_output(cast("cells.CellOutput", output))
                     if isinstance(event, CellReply):
                         return event
                     await put(event)
@@ -198,6 +217,10 @@ class GrpcChannel:
         """Frees what the worker holds of a session."""
         request = bridge.CleanupSessionRequest(session_id=session_id)
         return (await self._unary(self._bridge.CleanupSession, request, None)).resources_cleaned
+
+    async def _read_output(self, output: cells.CellOutput) -> CellEvent | CellReply:
+        read = partial(read_output, output, self._buffers)
+        return await read_beside(read, bytes_behind_reply(output))
 
     async def _unary(
         self,

@@ -1,8 +1,8 @@
 """The parent of all local workers: it starts, kills and reaps them, and ends them with the kernel.
 
-Run by path, `python -I -S guardian.py SOCKET KERNEL_PID RUNTIME_DIRECTORY`, so it imports nothing
-but the standard library. It has a single thread, because the system binds "die with your parent" to
-the *thread* that forked. Orders and reports are JSON lines; descriptors travel beside the orders.
+Run by path, `python -I -S guardian.py SOCKET KERNEL_PID DIRECTORY...`, so it imports nothing but
+the standard library. It has a single thread, because the system binds "die with your parent" to the
+*thread* that forked. Orders and reports are JSON lines; descriptors travel beside the orders.
 """
 
 import ctypes
@@ -37,7 +37,7 @@ PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # Linux only
 
 def main() -> None:
     """Serves the kernel until it closes the socket or dies, then leaves nothing behind."""
-    descriptor, kernel_pid, directory = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    descriptor, kernel_pid = map(int, sys.argv[1:3])
     for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     if PRCTL is not None:
@@ -49,7 +49,8 @@ def main() -> None:
         guardian.serve()
     finally:
         guardian.end_all()
-        remove_files(directory)
+        for directory in sys.argv[3:]:
+            remove_files(Path(directory))
 
 
 class Guardian:

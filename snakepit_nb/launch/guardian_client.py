@@ -16,12 +16,12 @@ import anyio
 from anyio.abc import Process, TaskStatus
 
 from snakepit_nb.identifiers import WorkerId
+from snakepit_nb.off_loop import off_loop
 
 from .clearing import clear_processes
 from .descriptors import receive, send_all
 from .identity import Identity, boot_id, identity_of
 from .launcher import WorkerExit
-from .off_loop import off_loop
 from .run_record import RunRecord
 from .start_problem import StartProblem
 
@@ -57,8 +57,13 @@ class GuardedProcess:
 class GuardianClient:
     """One guardian process. `run` is its life; the rest may be called while that runs."""
 
-    def __init__(self, directory: Path, record: RunRecord) -> None:
-        self.directory = directory
+    def __init__(
+        self, directories: Sequence[Path], record: RunRecord, buffers: Sequence[Path] = ()
+    ) -> None:
+        self.directories = tuple(directories)
+        """Those that it removes in the end; sockets are in the first."""
+        self.buffers = tuple(buffers)
+        """Those of them for buffers."""
         self.record = record
         self._processes: dict[str, GuardedProcess] = {}
         self._sending = anyio.Lock()
@@ -194,7 +199,7 @@ class GuardianClient:
 
     async def _start_guardian(self) -> Process:
         inherited = self._their_socket.fileno()
-        arguments = (str(inherited), str(os.getpid()), str(self.directory))
+        arguments = (str(inherited), str(os.getpid()), *map(str, self.directories))
         return await anyio.open_process(
             [sys.executable, "-I", "-S", str(GUARDIAN), *arguments],
             stdin=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ from snakepit_nb.errors import Progress
 from snakepit_nb.identifiers import CallId, WorkerId
 from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.settings import AdapterSource, Profile
+from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.handshake import Announcement, BridgeAddress
 
 
@@ -63,6 +64,10 @@ class WorkerProcess(Protocol):
     @property
     def token(self) -> str:
         """The secret that opens the worker's socket."""
+
+    @property
+    def buffers(self) -> BufferSpace:
+        """Where large buffers lie on their way to it and back."""
 
     @property
     def last_lines(self) -> tuple[str, ...]:

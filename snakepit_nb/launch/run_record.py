@@ -9,16 +9,17 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 
+from snakepit_nb.off_loop import off_loop
+
 from .file_lock import lock
 from .identity import Identity
-from .off_loop import off_loop
 from .registry import Registry, RegistryProblem
 from .run_entries import RunEntry, WorkerEntry, WorkerState
 from .run_paths import remove_paths
@@ -58,10 +59,10 @@ class RunRecord:
 
     @classmethod
     def open(
-        cls, registry: Registry, directory: Path, on_problem: Callable[[str], object]
+        cls, registry: Registry, directories: Iterable[Path], on_problem: Callable[[str], object]
     ) -> "RunRecord":
-        """Begins a run of this process, which owns a directory. Blocks for a moment."""
-        record = cls(registry, RunEntry.of_this_process(str(directory)), on_problem)
+        """Begins a run of this process, which owns some directories. Blocks for a moment."""
+        record = cls(registry, RunEntry.of_this_process(*map(str, directories)), on_problem)
         try:
             make_state_directory(registry.state)
             record._lock = lock(record._lock_path, seconds=LOCK_SECONDS)
@@ -76,6 +77,11 @@ class RunRecord:
     def run_id(self) -> str:
         """What its workers carry as a mark, and all that they start."""
         return self._run.run_id
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The directories that are removed with it."""
+        return self._run.paths
 
     @property
     def processes(self) -> tuple[Identity, ...]:

@@ -15,6 +15,8 @@ LONGEST_SOCKET_NAME = "9999999.sock"
 OUR_NAME = "snakepit"
 SHARED_PLACE = Path("/tmp")  # noqa: S108 (checked to be private)
 
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (as above)
+
 
 def create_runtime_directory(preferred: str, *, shared: Path = SHARED_PLACE) -> Path:
     """Makes a new directory below `preferred` (`$XDG_RUNTIME_DIR`, may be empty), else in `shared`.
@@ -42,6 +44,20 @@ def restore_runtime_directory(directory: Path) -> None:
         _make_private(directory.parent, may_exist=True)
     if not _make_private(directory, may_exist=True):
         raise WorkerStartError(f"{directory} is gone and cannot be made; workers need it.")
+
+
+def create_buffer_directories(
+    directory: Path, *, shared_memory: Path = SHARED_MEMORY
+) -> tuple[Path, ...]:
+    """Makes the directories for large buffers beside a runtime directory, which is the last one.
+
+    That is most often on a disk, and then slower, but has room where there is no shared memory.
+    """
+    made = shared_memory / f"snakepit-{os.geteuid()}-{directory.name.rpartition('-')[2]}"
+    with suppress(WorkerStartError):
+        if _make_private(made, may_exist=False):
+            return made, directory
+    return (directory,)
 
 
 def remove_runtime_directory(directory: Path) -> None:

@@ -14,6 +14,7 @@ import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from snakepit_nb.errors import WorkerError, WorkerStartError
+from snakepit_nb.off_loop import off_loop
 from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.wire.handshake import Introduction
 
@@ -30,11 +31,12 @@ from .first_contact import make_contact
 from .guardian_client import GuardianClient
 from .launcher import LaunchSpec
 from .memory_kills import MemoryKills
-from .off_loop import off_loop
 from .registry import Registry
 from .run_record import RunRecord
 from .runtime_directory import (
+    SHARED_MEMORY,
     black_box_path,
+    create_buffer_directories,
     create_runtime_directory,
     restore_runtime_directory,
     socket_path,
@@ -57,6 +59,7 @@ async def open_subprocess_launcher(
     command: Sequence[str] = ("-m", "snakepit_nb.worker"),
     sweeps: bool = True,
     on_problem: Callable[[str], object] = lambda _: None,
+    shared_memory: Path = SHARED_MEMORY,
 ) -> AsyncIterator["SubprocessLauncher"]:
     """Opens a launcher that leaves no process behind.
 
@@ -64,11 +67,12 @@ async def open_subprocess_launcher(
         command: What the interpreter runs.
         sweeps: Whether what dead kernels have left is cleared away, now and every minute.
         on_problem: Is told, by a launch, why workers are not noted in the registry.
+        shared_memory: Where large buffers travel as long as there is room.
     """
     registry = Registry(state_directory())
     try:
         async with anyio.create_task_group() as tasks:
-            launcher = SubprocessLauncher(tasks, command, registry, on_problem)
+            launcher = SubprocessLauncher(tasks, command, registry, on_problem, shared_memory)
             tasks.start_soon(partial(launcher.tend, sweeps=sweeps))
             try:
                 yield launcher
@@ -88,11 +92,13 @@ class SubprocessLauncher:
         command: Sequence[str],
         registry: Registry,
         on_problem: Callable[[str], object],
+        shared_memory: Path,
     ) -> None:
         self._tasks = tasks
         self._command = tuple(command)
         self._registry = registry
         self._on_problem = on_problem
+        self._shared_memory = shared_memory
         self._memory_kills = MemoryKills()
         self._tending = anyio.CancelScope()
         self._guardian: GuardianClient | None = None
@@ -123,7 +129,7 @@ class SubprocessLauncher:
         except OSError as error:
             problem = StartProblem(f"no pipe can be made: {error.strerror}", "Raise `ulimit -n`.")
             raise start_error(spec, problem, ()) from error
-        introduction = self._introduction(spec, guardian.directory)
+        introduction = self._introduction(spec, guardian)
         worker = SubprocessWorker(introduction, guardian, ends, self._memory_kills)
         # It is attended before it is started: later, the task group might have ended.
         self._tasks.start_soon(worker.attend)
@@ -174,7 +180,7 @@ class SubprocessLauncher:
             if guardian is None or guardian.ended.is_set():
                 guardian = self._guardian = await self._start_guardian()
             else:
-                restore_runtime_directory(guardian.directory)
+                restore_runtime_directory(guardian.directories[0])
             return guardian
 
     async def _start_guardian(self) -> GuardianClient:
@@ -192,8 +198,10 @@ class SubprocessLauncher:
 
     def _prepare_guardian(self, preferred: str) -> GuardianClient:
         directory = create_runtime_directory(preferred)
-        record = RunRecord.open(self._registry, directory, self._on_problem)
-        return GuardianClient(directory, record)
+        buffers = create_buffer_directories(directory, shared_memory=self._shared_memory)
+        directories = tuple(dict.fromkeys((directory, *buffers)))
+        record = RunRecord.open(self._registry, directories, self._on_problem)
+        return GuardianClient(directories, record, buffers)
 
     async def _spawn(
         self, spec: LaunchSpec, worker: SubprocessWorker, guardian: GuardianClient, ends: Ends
@@ -220,7 +228,8 @@ class SubprocessLauncher:
         finally:
             ends.close_theirs()
 
-    def _introduction(self, spec: LaunchSpec, directory: Path) -> Introduction:
+    def _introduction(self, spec: LaunchSpec, guardian: GuardianClient) -> Introduction:
+        directory = guardian.directories[0]
         self._launched += 1
         token = secrets.token_urlsafe(32)
         redaction.hide(token)
@@ -237,6 +246,8 @@ class SubprocessLauncher:
             profile=spec.profile,
             threads=spec.threads,
             bridge=spec.bridge,
+            buffer_directories=tuple(map(str, guardian.buffers)),
+            buffer_number=self._launched,
         )
 
 

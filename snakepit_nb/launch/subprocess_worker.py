@@ -13,9 +13,11 @@ import anyio
 
 from snakepit_nb.errors import Progress, WorkerError
 from snakepit_nb.identifiers import CallId
+from snakepit_nb.off_loop import off_loop
 from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.telemetry.log_ring import keep_stray_line
 from snakepit_nb.wire.black_box import read_progress
+from snakepit_nb.wire.buffers import BufferSpace, space_of
 from snakepit_nb.wire.handshake import Announcement, Introduction
 
 from .descriptors import receive, send_all
@@ -23,7 +25,6 @@ from .ends import Ends
 from .guardian_client import GuardedProcess, GuardianClient
 from .launcher import WorkerExit
 from .memory_kills import MemoryKills
-from .off_loop import off_loop
 from .output_tail import OutputTail
 from .process_look import look_at
 
@@ -45,6 +46,7 @@ class SubprocessWorker:
         self.introduction = introduction
         self.guarded = GuardedProcess(introduction.worker_id)
         self._guardian = guardian
+        self._all_buffers = space_of(introduction)
         self._stdin = ends.stdin
         self._output = ends.output
         self._tail = OutputTail(partial(keep_stray_line, introduction.pool, introduction.worker_id))
@@ -76,6 +78,12 @@ class SubprocessWorker:
         if self._announcement is None:
             raise WorkerError(f"Worker {self.introduction.worker_id} has not announced itself.")
         return self._announcement
+
+    @property
+    def buffers(self) -> BufferSpace:
+        """Where large buffers lie on their way to it and back."""
+        is_shared = self.announcement.shares_buffers
+        return self._all_buffers if is_shared else BufferSpace()
 
     @property
     def last_lines(self) -> tuple[str, ...]:
@@ -162,6 +170,7 @@ class SubprocessWorker:
         if self._black_box is not None:
             with self._black_box:
                 self._record = self._black_box.read()
+        self._all_buffers.remove_all()
         for path in (self.introduction.black_box_path, self.introduction.socket_path):
             with suppress(OSError):
                 Path(path).unlink()

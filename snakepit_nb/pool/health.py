@@ -8,7 +8,7 @@ from contextlib import suppress
 import anyio
 
 from snakepit_nb.errors import SnakepitError, ToolError
-from snakepit_nb.launch.off_loop import off_loop
+from snakepit_nb.off_loop import off_loop
 from snakepit_nb.scheduling.events import Event, WorkerCleared, WorkerDue, WorkerTainted
 from snakepit_nb.scheduling.health import Heartbeats, Illness
 from snakepit_nb.scheduling.recycling import Lifetime

@@ -14,6 +14,7 @@ from snakepit_nb.errors import Progress, WorkerCrashedError
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import WorkerExit
 from snakepit_nb.scheduling.health import ProcessLook
+from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.handshake import Announcement
 from snakepit_nb.worker.context import Cancellation
 from snakepit_nb.worker.event_stream import EventStream
@@ -65,6 +66,7 @@ class InProcessWorker:
             capacity=capacity,
             python=platform.python_version(),
         )
+        self.buffers = BufferSpace()  # none: what is large is copied here as all else
         self.last_lines: tuple[str, ...] = ()
         self.host = host
         self.cells = PlainCells()

@@ -50,17 +50,16 @@ def _unpack_array(fields: Fields, buffers: Buffers) -> object:
     if "items" in fields:
         return _unpack_objects(read_field(fields, "items", list), shape)
     dtype = _unpack_dtype(fields.get("dtype"))
-    view = buffers.take(fields.get("buffer"))
-    if math.prod(shape) * dtype.itemsize != len(view):
+    number = fields.get("buffer")
+    size = buffers.size(number)
+    if math.prod(shape) * dtype.itemsize != size:
         raise ValueEncodingError("The bytes are malformed: an array's buffer has another size.")
     if (order := fields.get("order")) not in {"C", "F"}:
         raise ValueEncodingError("The bytes are malformed: an array has no such order.")
-    numpy = load_package("numpy")
-    copied = numpy.empty(
-        len(view), "u1"
-    )  # numpy's own memory: writable, and faster than a bytearray
-    copied[:] = view
-    return numpy.ndarray(shape, dtype, copied, order=order)
+    array = load_package("numpy").empty(shape, dtype, order=order)  # it owns its memory
+    items = array.reshape(-1, order=order)
+    buffers.take_into(number, items.view("u1").data if size else memoryview(bytearray()))
+    return array
 
 
 def _unpack_objects(items: list[object], shape: list[int]) -> object:

@@ -58,7 +58,7 @@ def _unpack_chunked_array(fields: Fields, buffers: Buffers) -> object:
 
 def _open_stream(fields: Fields, buffers: Buffers) -> Foreign:
     pyarrow = load_package("pyarrow")
-    copied = bytes(buffers.take(fields.get("buffer")))
+    copied = buffers.take_bytes(fields.get("buffer"))
     for message in pyarrow.ipc.MessageReader.open_stream(copied):
         if message.type != "schema" and _is_compressed(message):
             raise ValueEncodingError("The bytes are malformed: an Arrow table is compressed.")

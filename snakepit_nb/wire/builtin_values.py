@@ -16,12 +16,19 @@ _FACTORIES: dict[str, Callable[[], object]] = {
 }
 
 
-def _bytes_carrier(kind: type[bytes | bytearray]) -> Carrier:
-    return Carrier(
-        tag=kind.__name__,
-        pack=lambda value, packer: {"buffer": packer.add_buffer(value)},
-        unpack=lambda fields, buffers: kind(buffers.take(fields.get("buffer"))),
-    )
+def _pack_bytes(value: bytes | bytearray, packer: Packer) -> dict[str, object]:
+    return {"buffer": packer.add_buffer(value)}
+
+
+def _unpack_bytes(fields: Fields, buffers: Buffers) -> bytes:
+    return buffers.take_bytes(fields.get("buffer"))
+
+
+def _unpack_bytearray(fields: Fields, buffers: Buffers) -> bytearray:
+    number = fields.get("buffer")
+    value = bytearray(buffers.size(number))
+    buffers.take_into(number, memoryview(value))
+    return value
 
 
 def _pack_surrogates(value: str, packer: Packer) -> dict[str, object]:
@@ -29,7 +36,7 @@ def _pack_surrogates(value: str, packer: Packer) -> dict[str, object]:
 
 
 def _unpack_surrogates(fields: Fields, buffers: Buffers) -> str:
-    return str(buffers.take(fields.get("buffer")), "utf-8", "surrogatepass")
+    return str(_unpack_bytes(fields, buffers), "utf-8", "surrogatepass")
 
 
 def _items_carrier(kind: type[tuple[object, ...] | set[object] | frozenset[object]]) -> Carrier:
@@ -166,8 +173,8 @@ CARRIER_OF_TYPE: dict[type, Carrier] = {
     OrderedDict: _mapping_carrier(OrderedDict, "OrderedDict"),
     Counter: _mapping_carrier(Counter, "Counter"),
     defaultdict: Carrier(tag="defaultdict", pack=_pack_defaultdict, unpack=_unpack_defaultdict),
-    bytes: _bytes_carrier(bytes),
-    bytearray: _bytes_carrier(bytearray),
+    bytes: Carrier(tag="bytes", pack=_pack_bytes, unpack=_unpack_bytes),
+    bytearray: Carrier(tag="bytearray", pack=_pack_bytes, unpack=_unpack_bytearray),
     tuple: _items_carrier(tuple),
     set: _items_carrier(set),
     frozenset: _items_carrier(frozenset),

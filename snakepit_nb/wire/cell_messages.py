@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, assert_never
 
-import cloudpickle
-
 from snakepit_nb.calls import (
     CellCall,
     CellError,
@@ -29,14 +27,17 @@ from snakepit_nb.identifiers import (
 
 from .conversation_messages import read_conversation, write_conversation
 from .culprits import why_not_pickled
+from .frames import SegmentMaker, SegmentOpener, bytes_behind
 from .function_calls import TRUST_RESULTS, read_outcome, write_outcome
 from .generated import snakepit_cells_pb2 as cells
 from .messages import call_metadata
+from .packed import Pickled
+from .pickles import pickled, unpickled
 from .values import decode_value, encode_value, names_class_of
 
 
-def write_cell(cell: CellCall) -> cells.CellStart:
-    """Writes a cell.
+def write_cell(cell: CellCall, maker: SegmentMaker | None = None) -> cells.CellStart:
+    """Writes a cell; `maker` puts beside it what is large.
 
     Raises:
         ValueEncodingError: a variable cannot be sent; the message names it and its type.
@@ -46,7 +47,7 @@ def write_cell(cell: CellCall) -> cells.CellStart:
         code=cell.code,
         execution_count=cell.execution_count,
         store_history=cell.store_history,
-        inputs={name: _write_input(name, value) for name, value in cell.inputs.items()},
+        inputs={name: _write_input(name, value, maker) for name, value in cell.inputs.items()},
         returns=cell.returns,
         metadata={
             **call_metadata(cell.call_id, cell.correlation_id),
@@ -76,14 +77,16 @@ def read_cell(start: cells.CellStart, correlation_id: CorrelationId) -> CellCall
     )
 
 
-def read_inputs(start: cells.CellStart) -> dict[str, object]:
+def read_inputs(start: cells.CellStart, opener: SegmentOpener | None = None) -> dict[str, object]:
     """Makes the variables that the kernel sent along."""
-    return {
-        name: cloudpickle.loads(variable.pickled)
-        if variable.WhichOneof("form") == "pickled"
-        else decode_value(variable.encoded)
-        for name, variable in start.inputs.items()
-    }
+    return {name: _read_input(variable, opener) for name, variable in start.inputs.items()}
+
+
+def bytes_behind_reply(output: cells.CellOutput) -> int:
+    """Tells how much lies in the segments that a cell's reply refers to; 0 for all else."""
+    if output.WhichOneof("output") != "reply":
+        return 0
+    return sum(map(bytes_behind, output.reply.returns.values()))
 
 
 def write_event(event: CellEvent) -> cells.CellOutput:
@@ -118,7 +121,9 @@ def _write_shown(event: Display | ExecuteResult) -> cells.CellOutput:
     )
 
 
-def write_reply(reply: CellReply, *, trust_results: bool = False) -> cells.CellOutput:
+def write_reply(
+    reply: CellReply, maker: SegmentMaker | None = None, *, trust_results: bool = False
+) -> cells.CellOutput:
     """Writes how a cell ended. Variables that do not travel are named in `unsent`.
 
     With `trust_results` each is an outcome as a function's is, for `trusted` to read.
@@ -132,7 +137,7 @@ def write_reply(reply: CellReply, *, trust_results: bool = False) -> cells.CellO
     )
     for name, value in reply.returns.items():
         try:
-            message.returns[name] = _write_return(name, value, trust_results=trust_results)
+            message.returns[name] = _write_return(name, value, maker, trust_results=trust_results)
         except ValueEncodingError as error:
             message.unsent[name] = error.message.replace("The value", name, 1)
     return cells.CellOutput(reply=message)
@@ -158,7 +163,9 @@ def read_event(output: cells.CellOutput) -> CellEvent:
     return event
 
 
-def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
+def read_output(
+    output: cells.CellOutput, opener: SegmentOpener | None = None
+) -> CellEvent | CellReply:
     """Reads one thing that a cell showed, or how it ended."""
     kind = output.WhichOneof("output")
     if kind == "stream":
@@ -177,26 +184,26 @@ def read_output(output: cells.CellOutput) -> CellEvent | CellReply:
             data=json.loads(output.result.data),
             metadata=json.loads(output.result.metadata),
         )
-    return _read_rest(output)
+    return _read_rest(output, opener)
 
 
-def _read_rest(output: cells.CellOutput) -> CellEvent | CellReply:
+def _read_rest(output: cells.CellOutput, opener: SegmentOpener | None) -> CellEvent | CellReply:
     kind = output.WhichOneof("output")
     if kind == "clear":
         return ClearOutput(wait=output.clear.wait)
     if kind == "error":
         return _read_error(output.error)
     if kind == "reply":
-        return _read_reply(output.reply)
+        return _read_reply(output.reply, opener)
     return read_conversation(output)
 
 
-def _read_reply(reply: cells.CellReply) -> CellReply:
+def _read_reply(reply: cells.CellReply, opener: SegmentOpener | None) -> CellReply:
     returns: dict[str, Any] = {}
     unsent = dict(reply.unsent)
     for name, encoded in reply.returns.items():
         try:
-            returns[name] = decode_value(encoded)
+            returns[name] = decode_value(encoded, opener)
         except ValueEncodingError as error:
             unsent[name] = error.message
     return CellReply(
@@ -209,32 +216,44 @@ def _read_reply(reply: cells.CellReply) -> CellReply:
     )
 
 
-def _write_input(name: str, value: object) -> cells.Variable:
+def _write_input(name: str, value: object, maker: SegmentMaker | None) -> cells.Variable:
     """Encodes a variable, or pickles it: pickle may go this way, never back by itself.
 
     Instances of classes that the notebook defines are pickled, with their classes: the worker has
     none of that name.
     """
     try:
-        encoded = encode_value(value)
+        encoded = encode_value(value, maker)
     except ValueEncodingError:
         pass
     else:
         if not names_class_of(encoded, "__main__"):
             return cells.Variable(encoded=encoded)
     try:
-        return cells.Variable(pickled=cloudpickle.dumps(value))
+        made = pickled(value)
     except Exception as error:  # noqa: BLE001 (users' classes raise anything when pickled)
         raise ValueEncodingError(
             f"variable {name!r} of type {type(value).__qualname__} cannot be sent: "
             + why_not_pickled(name, value, error)
         ) from None
+    if isinstance(made, Pickled):
+        return cells.Variable(encoded=encode_value(made, maker))
+    return cells.Variable(pickled=made)
 
 
-def _write_return(name: str, value: object, *, trust_results: bool) -> bytes:
+def _write_return(
+    name: str, value: object, maker: SegmentMaker | None, *, trust_results: bool
+) -> bytes:
     if trust_results:
-        return encode_value(write_outcome(value, {TRUST_RESULTS: True}, name=name))
-    return encode_value(value)
+        return encode_value(write_outcome(value, {TRUST_RESULTS: True}, name=name), maker)
+    return encode_value(value, maker)
+
+
+def _read_input(variable: cells.Variable, opener: SegmentOpener | None) -> object:
+    if variable.WhichOneof("form") == "pickled":
+        return unpickled(variable.pickled)
+    value = decode_value(variable.encoded, opener)
+    return unpickled(value) if isinstance(value, Pickled) else value
 
 
 def _write_error(error: CellError) -> cells.CellError:

@@ -86,7 +86,8 @@ def decode_status(
         return decode_failure(details, correlation_id=correlation_id)
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return ValueEncodingError(
-            f"The message is larger than the pool's message_bytes: {details}",
+            "The message is larger than the pool's message_bytes, and there was no room for it "
+            f"in shared memory: {details}",
             correlation_id=correlation_id,
         )
     if status is grpc.StatusCode.UNAVAILABLE:

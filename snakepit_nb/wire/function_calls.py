@@ -8,12 +8,13 @@ its workers. A kernel that did not say so unpickles nothing, whatever it is sent
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import cloudpickle
-
 from snakepit_nb.errors import UnsendableResultError, ValueEncodingError
 
 from .culprits import why_not_pickled
-from .values import decode_value, encode_value
+from .frames import LARGE
+from .packed import Pickled, StillPacked
+from .pickles import pickled, unpickled
+from .values import decode_value, join_packed, pack_value
 
 RESERVED_PREFIX = "snakepit."
 """No user's tool has a name that begins so."""
@@ -36,7 +37,7 @@ _SECONDS = "seconds"
 
 
 def function_parameters(
-    *, trust_results: bool, **pickles: bytes | list[bytes]
+    *, trust_results: bool, **pickles: bytes | Pickled | list[bytes | Pickled]
 ) -> dict[str, object]:
     """Makes the parameters of a call of functions."""
     return {**pickles, TRUST_RESULTS: True} if trust_results else {**pickles}
@@ -44,7 +45,7 @@ def function_parameters(
 
 def joined_parameters(chunks: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Makes the parameters of one call of MAP out of those of several, of one function."""
-    items = [pickled for chunk in chunks for pickled in cast("list[bytes]", chunk[ITEMS])]
+    items = [each for chunk in chunks for each in cast("list[bytes | Pickled]", chunk[ITEMS])]
     return {**chunks[0], ITEMS: items}
 
 
@@ -59,9 +60,11 @@ def write_outcome(
         UnsendableResultError: the value has a type that does not travel.
     """
     try:
-        encoded = encode_value(value)
+        packed = pack_value(value)
     except ValueEncodingError as error:
         return {_PICKLED: _pickled(value, error, parameters, name), _FAILURE: failure}
+    # What is large is not joined here, but where it is sent.
+    encoded = packed if packed.size > LARGE else join_packed(packed)
     return {_ENCODED: encoded, _FAILURE: failure} if failure else encoded
 
 
@@ -90,27 +93,29 @@ def read_outcome(outcome: object, *, trust_results: bool) -> tuple[Any, str]:
         ValueEncodingError: it cannot be read, or is a pickle that nobody asked for.
     """
     match outcome:
-        case bytes():
+        case bytes() | StillPacked():
             return decode_value(outcome), ""
-        case {"encoded": bytes() as encoded, "failure": str() as failure}:
+        case {"encoded": bytes() | StillPacked() as encoded, "failure": str() as failure}:
             return decode_value(encoded), failure
-        case {"pickled": bytes() as pickled, "failure": str() as failure} if trust_results:
-            return cloudpickle.loads(pickled), failure
+        case {
+            "pickled": bytes() | Pickled() as sent,
+            "failure": str() as failure,
+        } if trust_results:
+            return unpickled(sent), failure
         case _:
             raise ValueEncodingError("What the worker sent is not the outcome of a function.")
 
 
 def _pickled(
     value: object, error: ValueEncodingError, parameters: Mapping[str, object], name: str
-) -> bytes:
+) -> bytes | Pickled:
     if not parameters.get(TRUST_RESULTS):
         raise UnsendableResultError(
             f"{error.message} Return something else, or let the kernel unpickle what its workers "
             "send: start the pool with trust_results=True."
         ) from None
     try:
-        pickled: bytes = cloudpickle.dumps(value)
+        return pickled(value)
     except Exception as refusal:  # noqa: BLE001 (users' classes raise anything when pickled)
         why = why_not_pickled(name, value, refusal)
         raise UnsendableResultError(f"{error.message} Nor can it be pickled: {why}") from None
-    return pickled

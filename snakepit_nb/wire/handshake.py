@@ -45,6 +45,10 @@ class Introduction:
     sys_path: tuple[str, ...] = ()
     message_bytes: int
     bridge: BridgeAddress | None = None
+    buffer_directories: tuple[str, ...] = ()
+    """Where large buffers lie on their way; none: they travel in the messages."""
+    buffer_number: int = 0
+    """The worker's own among those that share these directories."""
 
     def __repr__(self) -> str:
         return f"Introduction(worker_id={self.worker_id!r}, pool={self.pool!r})"
@@ -59,6 +63,8 @@ class Announcement:
     nonce: str
     capacity: int = 1
     python: str = ""
+    shares_buffers: bool = False
+    """Whether it can reach the directories that it was told."""
 
 
 def write_introduction(introduction: Introduction) -> bytes:
@@ -91,6 +97,7 @@ def read_introduction(line: bytes) -> Introduction:
         return Introduction(
             adapters=adapters,
             sys_path=tuple(fields.pop("sys_path")),
+            buffer_directories=tuple(fields.pop("buffer_directories", ())),
             profile=Profile(fields.pop("profile")),
             bridge=None if bridge is None else BridgeAddress(**bridge),
             **fields,

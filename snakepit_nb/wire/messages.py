@@ -14,6 +14,7 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 
+from .frames import LARGE, SegmentMaker, SegmentOpener, bytes_behind
 from .generated import snakepit_bridge_pb2 as bridge
 from .values import decode_value, encode_value
 
@@ -21,8 +22,10 @@ VALUE_TYPE_URL = "type.googleapis.com/snakepit.value"
 IDEMPOTENT_KEY = "idempotent"  # in the metadata of a tool
 
 
-def write_call(call: ToolCall, *, stream: bool) -> bridge.ExecuteToolRequest:
-    """Writes a call.
+def write_call(
+    call: ToolCall, maker: SegmentMaker | None = None, *, stream: bool
+) -> bridge.ExecuteToolRequest:
+    """Writes a call; `maker` puts beside it what is large.
 
     Raises:
         ValueEncodingError: a parameter has a type that does not travel; the message names both.
@@ -33,11 +36,11 @@ def write_call(call: ToolCall, *, stream: bool) -> bridge.ExecuteToolRequest:
     write_metadata(request.metadata, call.metadata)
     write_metadata(request.metadata, call_metadata(call.call_id, call.correlation_id))
     for name, value in call.parameters.items():
-        if type(value) is bytes:
+        if type(value) is bytes and (maker is None or len(value) <= LARGE):
             request.binary_parameters[name] = value
             continue
         try:
-            request.parameters[name].CopyFrom(_pack(value))
+            request.parameters[name].CopyFrom(_pack(value, maker))
         except ValueEncodingError as error:
             raise ValueEncodingError(
                 f"tool {call.tool_name!r}, parameter {name!r}: {error.message}",
@@ -46,7 +49,11 @@ def write_call(call: ToolCall, *, stream: bool) -> bridge.ExecuteToolRequest:
     return request
 
 
-def read_call(request: bridge.ExecuteToolRequest, correlation_id: CorrelationId) -> ToolCall:
+def read_call(
+    request: bridge.ExecuteToolRequest,
+    correlation_id: CorrelationId,
+    opener: SegmentOpener | None = None,
+) -> ToolCall:
     """Reads a call; its correlation id is for the reader to choose, who sees the headers too.
 
     Raises:
@@ -55,12 +62,12 @@ def read_call(request: bridge.ExecuteToolRequest, correlation_id: CorrelationId)
     parameters: dict[str, object] = dict(request.binary_parameters)
     for name, packed in request.parameters.items():
         try:
-            parameters[name] = decode_value(packed.value)
+            parameters[name] = decode_value(packed.value, opener)
         except ValueEncodingError as error:
             raise ValueEncodingError(f"parameter {name!r}: {error.message}") from None
     metadata = read_metadata(request.metadata)
     return ToolCall(
-        call_id=CallId(metadata.get(CALL_ID_KEY, "")),
+        call_id=call_id_of(request),
         correlation_id=correlation_id,
         tool_name=request.tool_name,
         parameters=parameters,
@@ -69,7 +76,19 @@ def read_call(request: bridge.ExecuteToolRequest, correlation_id: CorrelationId)
     )
 
 
-def write_result(tool_name: str, result: ToolResult) -> bridge.ExecuteToolResponse:
+def call_id_of(request: bridge.ExecuteToolRequest) -> CallId:
+    """Tells which call it is, before the rest of it is read; another host gives none."""
+    return CallId(request.metadata.get(CALL_ID_KEY, ""))
+
+
+def bytes_behind_call(request: bridge.ExecuteToolRequest) -> int:
+    """Tells how much lies in the segments that a call refers to."""
+    return sum(bytes_behind(packed.value) for packed in request.parameters.values())
+
+
+def write_result(
+    tool_name: str, result: ToolResult, maker: SegmentMaker | None = None
+) -> bridge.ExecuteToolResponse:
     """Writes what a tool returned; bytes go as they are.
 
     Raises:
@@ -79,41 +98,46 @@ def write_result(tool_name: str, result: ToolResult) -> bridge.ExecuteToolRespon
         success=True, execution_time_ms=round(result.seconds * 1000)
     )
     write_metadata(response.metadata, result.metadata)
-    if type(result.value) is bytes and result.value:
+    is_plain = type(result.value) is bytes and (maker is None or len(result.value) <= LARGE)
+    if is_plain and result.value:
         response.binary_result = result.value
     else:
         response.result.type_url = VALUE_TYPE_URL
-        response.result.value = _encode_result(tool_name, result.value)
+        response.result.value = _encode_result(tool_name, result.value, maker)
     return response
 
 
-def read_result(response: bridge.ExecuteToolResponse) -> ToolResult:
+def read_result(
+    response: bridge.ExecuteToolResponse, opener: SegmentOpener | None = None
+) -> ToolResult:
     """Reads what a tool returned."""
     return ToolResult(
-        value=response.binary_result or decode_value(response.result.value),
+        value=response.binary_result or decode_value(response.result.value, opener),
         seconds=response.execution_time_ms / 1000,
         metadata=read_metadata(response.metadata) if response.metadata else {},
     )
 
 
-def write_chunk(tool_name: str, chunk: ToolChunk) -> bridge.ToolChunk:
+def write_chunk(
+    tool_name: str, chunk: ToolChunk, maker: SegmentMaker | None = None
+) -> bridge.ToolChunk:
     """Writes one item of a stream, or its end. Raises: as `write_result`."""
     return bridge.ToolChunk(
         chunk_id=f"{tool_name}-{chunk.number}",
-        data=b"" if chunk.is_final else _encode_result(tool_name, chunk.data),
+        data=b"" if chunk.is_final else _encode_result(tool_name, chunk.data, maker),
         is_final=chunk.is_final,
         metadata=chunk.metadata,
     )
 
 
-def read_chunk(chunk: bridge.ToolChunk) -> ToolChunk:
+def read_chunk(chunk: bridge.ToolChunk, opener: SegmentOpener | None = None) -> ToolChunk:
     """Reads one item of a stream, or its end."""
     number = chunk.chunk_id.rpartition("-")[2]
     return ToolChunk(
         number=int(number) if number.isdecimal() else 0,
-        data=decode_value(chunk.data) if chunk.data else None,
+        data=decode_value(chunk.data, opener) if chunk.data else None,
         is_final=chunk.is_final,
-        bytes=len(chunk.data),
+        bytes=bytes_behind(chunk.data) or len(chunk.data),
         metadata=dict(chunk.metadata),
     )
 
@@ -174,15 +198,15 @@ def read_metadata(field: Mapping[str, str]) -> dict[str, str]:
     return {key: field[key] for key in field}
 
 
-def _encode_result(tool_name: str, value: object) -> bytes:
+def _encode_result(tool_name: str, value: object, maker: SegmentMaker | None) -> bytes:
     try:
-        return encode_value(value)
+        return encode_value(value, maker)
     except ValueEncodingError as error:
         raise UnsendableResultError(f"tool {tool_name!r}: its result: {error.message}") from None
 
 
-def _pack(value: object) -> AnyMessage:
-    return AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value))
+def _pack(value: object, maker: SegmentMaker | None = None) -> AnyMessage:
+    return AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value, maker))
 
 
 def _pack_default(value: object) -> AnyMessage | None:

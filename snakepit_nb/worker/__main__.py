@@ -18,6 +18,7 @@ from snakepit_nb.observations import worker_name
 from snakepit_nb.settings import Profile
 from snakepit_nb.telemetry.logs import label_log_records
 from snakepit_nb.telemetry.redaction import redaction
+from snakepit_nb.wire.buffers import BufferEnd, Side, reachable, space_of
 from snakepit_nb.wire.handshake import (
     Announcement,
     Introduction,
@@ -34,6 +35,7 @@ from .main_thread import MainThread
 from .observed import LastResort, Observed
 from .parent_watch import watch_parent
 from .runner import Runner
+from .sending import Sending
 from .threads import Threads
 from .tool_host import ToolHost, load_adapter
 from .tool_service import ToolService
@@ -101,12 +103,14 @@ async def _serve_grpc(
 ) -> None:
     runner.attach()
     observed.attach(runner.call_serving)
-    cells = CellService(runner, observed)
+    space = reachable(space_of(introduction))
+    sending = Sending(BufferEnd(space, Side.WORKER))
+    cells = CellService(runner, observed, sending)
     async with open_server(
         socket_path=introduction.socket_path,
         token=introduction.token,
         message_bytes=introduction.message_bytes,
-        tools=ToolService(host, runner, observed, cells.forget),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+        tools=ToolService(host, runner, observed, cells.forget, sending),  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
         cells=cells,
     ):
         announcement = Announcement(
@@ -115,6 +119,7 @@ async def _serve_grpc(
             nonce=introduction.nonce,
             capacity=runner.capacity,
             python=platform.python_version(),
+            shares_buffers=bool(space.directories),
         )
         os.write(announce, write_announcement(announcement))
         os.close(announce)

@@ -32,6 +32,7 @@ from .context import CallContext, serving
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner, Running
+from .sending import Sending
 from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch
 
@@ -45,9 +46,10 @@ LONGEST_TEXT = 512 * 1024  # characters in one message
 class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
     """Runs cells on the threads of their sessions. IPython is imported by the first one."""
 
-    def __init__(self, runner: Runner, observed: Observed) -> None:
+    def __init__(self, runner: Runner, observed: Observed, sending: Sending) -> None:
         self._runner = runner
         self._observed = observed
+        self._sending = sending
         self._making_host = threading.Lock()
         self._questions = anyio.CapacityLimiter(1)  # IPython's completer is not made for threads
         self._host: Any = None
@@ -60,9 +62,16 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Runs one cell and sends what it shows, then its reply."""
         headers = Headers(context)
         cell = read_cell(request, headers.correlation_id(request.metadata))
-        with headers.watch("cell", cell.correlation_id, self._observed) as watch:
+        with (
+            headers.watch("cell", cell.correlation_id, self._observed) as watch,
+            self._sending.of(cell.call_id) as outgoing,
+        ):
             reply = await self._run(request, cell, context, watch)
-            await context.write(write_reply(reply, trust_results=cell.trust_results))
+            await context.write(
+                await outgoing.written(
+                    partial(write_reply, reply, trust_results=cell.trust_results)
+                )
+            )
 
     async def _run(
         self, request: cells.CellStart, cell: CellCall, context: ServicerContext, watch: Watch
@@ -75,7 +84,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             is_cell=True,
         )
         typing_in = self._typing_in[cell.call_id] = TypingIn(serves.cancellation)
-        inputs = partial(read_inputs, request)
+        inputs = partial(read_inputs, request, self._sending.end)
         work = partial(self._run_here, cell, inputs, outbox, typing_in, serves, watch)
         async with self._runner.running(
             cell.call_id,
@@ -154,7 +163,9 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self, request: cells.WaitStoppedRequest, _: ServicerContext
     ) -> cells.WaitStoppedResponse:
         """Answers when the worker does not run the given call any more."""
-        await self._runner.wait_ended(CallId(request.call_id))
+        call_id = CallId(request.call_id)
+        await self._runner.wait_ended(call_id)
+        await self._sending.forget(call_id)
         return cells.WaitStoppedResponse()
 
     async def Observe(  # type: ignore[override]  # it writes

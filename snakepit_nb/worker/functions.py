@@ -19,6 +19,7 @@ from snakepit_nb.wire.function_calls import (
     write_mapped,
     write_outcome,
 )
+from snakepit_nb.wire.pickles import parts_of
 
 from .context import current_call
 
@@ -48,7 +49,7 @@ async def _map(parameters: Mapping[str, object], called: Called) -> dict[str, ob
     begun = time.monotonic()
     function = await _loaded(parameters[FUNCTION], called)
     outcomes: list[object] = []
-    for pickled in cast("list[bytes]", parameters[ITEMS]):
+    for pickled in cast("list[object]", parameters[ITEMS]):
         values, failure = await _mapped_chunk(function, pickled, called)
         try:
             outcomes.append(write_outcome(values, parameters, failure=failure))
@@ -61,7 +62,7 @@ async def _map(parameters: Mapping[str, object], called: Called) -> dict[str, ob
 
 
 async def _mapped_chunk(
-    function: Callable[..., Any], pickled: bytes, called: Called
+    function: Callable[..., Any], pickled: object, called: Called
 ) -> tuple[list[object], str]:
     try:
         items = await _loaded(pickled, called)
@@ -101,4 +102,5 @@ def _up_to_unsendable(
 
 
 async def _loaded(pickled: object, called: Called) -> Any:  # noqa: ANN401 (a function, and its arguments)
-    return await called(cloudpickle.loads, pickled)
+    data, buffers = parts_of(pickled)
+    return await called(cloudpickle.loads, data, buffers=buffers)

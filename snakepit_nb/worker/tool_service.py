@@ -13,10 +13,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.wire.buffers import Outgoing, read_beside
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
-from snakepit_nb.wire.messages import read_call, write_chunk, write_result, write_tool
+from snakepit_nb.wire.messages import (
+    bytes_behind_call,
+    call_id_of,
+    read_call,
+    write_chunk,
+    write_result,
+    write_tool,
+)
 
 from . import tool_host
 from .context import CallContext, serving
@@ -26,10 +34,13 @@ from .event_stream import EventStream
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
+from .sending import Sending
 from .tool_host import ToolHost
 from .watch import Headers, ServicerContext, Watch
 
 CHUNKS_AHEAD = 64  # how far a tool may run ahead of who reads its stream
+BYTES_AHEAD = 64 * 1024 * 1024  # of large chunks
+LOOK_SECONDS = 0.005
 
 T = TypeVar("T")
 
@@ -43,12 +54,14 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         runner: Runner,
         observed: Observed,
         forget_session: Callable[[SessionId], Awaitable[bool]],
+        sending: Sending,
         events: EventStream = process_events,
     ) -> None:
         self._host = host
         self._runner = runner
         self._observed = observed
         self._forget_session = forget_session
+        self._sending = sending
         self._events = events
 
     async def Ping(self, request: bridge.PingRequest, _: ServicerContext) -> bridge.PingResponse:
@@ -79,13 +92,14 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a tool. What it raises is told in the response, not as a status."""
         headers = Headers(context)
         try:
-            call = read_call(request, headers.correlation_id(request.metadata))
-            with self._watch(headers, call) as watch:
-                begun = time.monotonic()
-                work = partial(self._host.call, call.tool_name, call.parameters)
-                value = await self._run(call, _context_of(call), work, watch)
-                result = ToolResult(value=value, seconds=time.monotonic() - begun)
-                return write_result(call.tool_name, result)
+            with self._sending.of(call_id_of(request)) as outgoing:
+                call = await self._read_call(request, headers)
+                with self._watch(headers, call) as watch:
+                    begun = time.monotonic()
+                    work = partial(self._host.call, call.tool_name, call.parameters)
+                    value = await self._run(call, _context_of(call), work, watch)
+                    result = ToolResult(value=value, seconds=time.monotonic() - begun)
+                    return await outgoing.written(partial(write_result, call.tool_name, result))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
@@ -97,19 +111,27 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         """Runs a streaming tool, never far ahead of its reader. What it raises ends the stream."""
         try:
             headers = Headers(context)
-            call = read_call(request, headers.correlation_id(request.metadata))
-            with self._watch(headers, call) as watch:
-                await self._stream(call, context, watch)
+            with self._sending.of(call_id_of(request)) as outgoing:
+                call = await self._read_call(request, headers)
+                with self._watch(headers, call) as watch:
+                    await self._stream(call, context, watch, outgoing)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
             await context.abort(grpc.StatusCode.INTERNAL, _failure(error, request.tool_name))
 
+    async def _read_call(self, request: bridge.ExecuteToolRequest, headers: Headers) -> ToolCall:
+        correlation_id = headers.correlation_id(request.metadata)
+        read = partial(read_call, request, correlation_id, self._sending.end)
+        return await read_beside(read, bytes_behind_call(request))
+
     def _watch(self, headers: Headers, call: ToolCall) -> Watch:
         what = f"tool {call.tool_name}"
         return headers.watch(what, call.correlation_id, self._observed)
 
-    async def _stream(self, call: ToolCall, context: ServicerContext, watch: Watch) -> None:
+    async def _stream(
+        self, call: ToolCall, context: ServicerContext, watch: Watch, outgoing: Outgoing
+    ) -> None:
         outbox: Outbox[Any] = Outbox(
             self._runner.call_serving,
             limit=CHUNKS_AHEAD,
@@ -120,7 +142,8 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         failure: Exception | None = None
         numbers = count(1)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_send_chunks, call.tool_name, outbox, context, numbers)
+            send = partial(_send_chunk, call.tool_name, context, outgoing, numbers)
+            tasks.start_soon(_send_chunks, outbox, send)
             try:
                 work = partial(self._host.stream, call.tool_name, call.parameters, put)
                 await self._run(call, serves, work, watch)
@@ -168,16 +191,27 @@ def _context_of(call: ToolCall) -> CallContext:
     )
 
 
-async def _send_chunks(
-    tool_name: str, outbox: Outbox[Any], context: ServicerContext, numbers: Iterator[int]
-) -> None:
+async def _send_chunks(outbox: Outbox[Any], send: Callable[[Any], Awaitable[None]]) -> None:
     try:
         while items := await outbox.take():
             for item in items:
-                chunk = ToolChunk(number=next(numbers), data=item)
-                await context.write(write_chunk(tool_name, chunk))
+                await send(item)
     finally:
         outbox.close()
+
+
+async def _send_chunk(
+    tool_name: str,
+    context: ServicerContext,
+    outgoing: Outgoing,
+    numbers: Iterator[int],
+    item: object,
+) -> None:
+    chunk = ToolChunk(number=next(numbers), data=item)
+    await context.write(await outgoing.written(partial(write_chunk, tool_name, chunk)))
+    # gRPC's own bounds count the references only; and nobody tells of a file that was taken.
+    while outgoing.untaken() > BYTES_AHEAD:  # noqa: ASYNC110
+        await anyio.sleep(LOOK_SECONDS)
 
 
 def _failure(error: BaseException, tool_name: str) -> str:

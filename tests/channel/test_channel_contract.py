@@ -800,7 +800,10 @@ def spec(threads: int) -> LaunchSpec:
 
 def open_line(process: WorkerProcess) -> AbstractAsyncContextManager[WorkerChannel]:
     return open_grpc_channel(
-        address=process.announcement.address, token=process.token, message_bytes=64 * 1024 * 1024
+        address=process.announcement.address,
+        token=process.token,
+        message_bytes=64 * 1024 * 1024,
+        buffers=process.buffers,
     )
 
 

@@ -80,7 +80,7 @@ async def test_a_note_is_on_the_disk_when_its_flush_returns_though_another_flush
         return save(*arguments)
 
     monkeypatch.setattr(registry, "save", held)
-    record = RunRecord.open(registry, tmp_path / "snakepit-1", print)
+    record = RunRecord.open(registry, [tmp_path / "snakepit-1"], print)
     record.reserve("w0")
     record.reserve("w1")
     noted: list[int] = []
@@ -112,7 +112,8 @@ async def test_a_run_says_who_its_kernel_and_its_guardian_are_and_ends_without_a
 
         assert run.kernel.pid == os.getpid()
         assert run.guardian == identity_of(launcher.guardian_pid or 0)
-        assert run.paths == (str(Path(worker.introduction.socket_path).parent),)
+        sockets = str(Path(worker.introduction.socket_path).parent)
+        assert set(run.paths) == {sockets, *worker.introduction.buffer_directories}
         assert entry.process == identity_of(worker.pid)
         assert told["environment"]["SNAKEPIT_RUN_ID"] == run.run_id
 

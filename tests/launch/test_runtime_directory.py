@@ -8,6 +8,7 @@ import pytest
 from snakepit_nb.errors import WorkerStartError
 from snakepit_nb.launch.runtime_directory import (
     LONGEST_SOCKET_PATH,
+    create_buffer_directories,
     create_runtime_directory,
     remove_runtime_directory,
     restore_runtime_directory,
@@ -82,3 +83,31 @@ def test_a_link_a_file_and_nothing_are_refused(tmp_path: Path) -> None:
             verify_private_directory(tmp_path / name)
     with pytest.raises(WorkerStartError, match="cannot be checked: No such file"):
         verify_private_directory(tmp_path / "nothing")
+
+
+def test_buffers_have_a_private_directory_in_shared_memory_and_then_the_runs_own(
+    tmp_path: Path,
+) -> None:
+    directory = create_runtime_directory("", shared=tmp_path)
+
+    shared_memory = tmp_path / "shm"
+    shared_memory.mkdir()
+
+    first, last = create_buffer_directories(directory, shared_memory=shared_memory)
+
+    assert last == directory
+    assert first.parent == shared_memory
+    assert first.stat().st_mode & 0o777 == 0o700
+    assert "snakepit" in first.name  # so that a sweep may remove it
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_where_shared_memory_cannot_be_had_buffers_lie_in_the_runs_own(
+    tmp_path: Path, *, taken: bool
+) -> None:
+    directory = create_runtime_directory("", shared=tmp_path)
+    shared_memory = tmp_path / "shm"
+    if taken:
+        shared_memory.write_text("no directory")
+
+    assert create_buffer_directories(directory, shared_memory=shared_memory) == (directory,)

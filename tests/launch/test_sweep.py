@@ -102,7 +102,7 @@ def test_a_number_that_belongs_to_another_process_now_kills_nobody(
 
 
 def test_a_living_run_is_neither_listed_nor_swept(registry: Registry, tmp_path: Path) -> None:
-    record = RunRecord.open(registry, tmp_path / "snakepit-live", print)
+    record = RunRecord.open(registry, [tmp_path / "snakepit-live"], print)
     with sleeper() as worker:
         record.reserve("w0")
         record.activate("w0", worker)

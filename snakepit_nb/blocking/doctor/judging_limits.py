@@ -105,15 +105,15 @@ def judge_memory(found: Memory, workers: int) -> Finding:
 
 
 def judge_shared_memory(found: SharedMemory) -> Finding:
-    """Says how much there is for libraries that share memory between processes."""
+    """Says how much there is for large values on their way, and for libraries such as PyTorch."""
     values = {"total": found.total, "free": found.free}
-    ours = "snakepit_nb itself uses none"
     if found.total is None:
-        seen, advice = f"there is no /dev/shm; {ours}", ""
+        seen, advice = "there is no /dev/shm: large values go through files", ""
     else:
-        seen = f"{counted_bytes(found.free)} of {counted_bytes(found.total)} are free; {ours}"
+        seen = f"{counted_bytes(found.free)} of {counted_bytes(found.total)} are free"
         advice = (
-            "Libraries such as PyTorch may need more: in Docker, `--shm-size`."
+            "Large values go through files then, which is slower, and libraries such as PyTorch "
+            "may need more: in Docker, `--shm-size`."
             if found.free < SMALL_SHARED_MEMORY
             else ""
         )

@@ -5,7 +5,12 @@ from typing import NoReturn
 
 import pytest
 
-from snakepit_nb.launch.off_loop import off_loop
+from snakepit_nb.off_loop import off_loop
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # the loop of all that is beside it
 
 
 async def test_it_runs_on_another_thread() -> None:

@@ -42,6 +42,8 @@ GROWING_AND_SHRINKING = ("AnyIO worker thread",)
 """The threads of which there are more or fewer, within bounds, as there is to do."""
 MOST_NATIVE_THREADS = 24
 """Those that grpcio makes and ends by itself included."""
+COMES_AND_GOES = "registry.db"
+"""A file that is open for as long as something is noted."""
 GROWTH_BYTES = 8 * 1024 * 1024
 LANES = (12, 6)
 """So many descriptors and threads come with a worker's threads, each made when it is needed."""
@@ -163,7 +165,13 @@ class Soak:
             cancels=sum(self.counts[name] for name in CANCELLING),
             left=self.counts["leave a stream"],
             resident=process.memory_info().rss,
-            descriptors=tuple(sorted(map(opened, Path("/proc/self/fd").iterdir()))),
+            descriptors=tuple(
+                sorted(
+                    name
+                    for name in map(opened, Path("/proc/self/fd").iterdir())
+                    if COMES_AND_GOES not in name
+                )
+            ),
             threads=tuple(
                 sorted(
                     name

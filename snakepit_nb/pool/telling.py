@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
+from snakepit_nb.calls import NO_SUCH_VARIABLE
 from snakepit_nb.errors import (
     CallCancelledError,
     CallTimeoutError,
@@ -132,9 +133,9 @@ class Telling:
             emit(events.SerializationFailed(**self._of(call), direction=direction, type_name=name))
 
     def variables_not_sent(self, call: PendingCall, reasons: Iterable[str]) -> None:
-        """A cell's variables did not come back; some reasons may be others than the codec's."""
+        """A cell's variables did not come back: some may not be there at all."""
         for reason in reasons:
-            if reason.startswith("The value"):
+            if reason != NO_SUCH_VARIABLE:
                 self.not_sent(call, reason, "back")
 
     def session_at(self, session_id: SessionId, home: WorkerId | None) -> None:

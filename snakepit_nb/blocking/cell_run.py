@@ -1,6 +1,5 @@
 """The calls of a cell, run side by side: for a thread that waits for them, or in the background."""
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
@@ -14,12 +13,9 @@ from snakepit_nb.wire.cell_messages import trusted
 
 from .cell_outcome import Outcome
 from .delivery import Delivery
-from .interrupts import interrupts_to
+from .interrupts import KILLED_BY_INTERRUPT, show_here
 from .portal_task import let_run
 from .prompt import Prompt
-
-KILL_WITHIN_SECONDS = 2.0
-KILLED_BY_INTERRUPT = "it was killed by the second interrupt"
 
 Piece = tuple[int, CellEvent | None]
 """What the call of this number shows; None: it has ended."""
@@ -39,30 +35,26 @@ def run_cells(
     delivery: Delivery[Piece, list[Outcome]] = Delivery(
         lambda put: _run_all_asking(pool, cells, put, timeout, prompt)
     )
-    pressed = 0.0
 
-    def press() -> None:
-        nonlocal pressed
+    def show_or_ask(piece: Piece) -> None:
+        number, event = piece
+        if isinstance(event, InputRequest):
+            answer = prompt.ask(event)
+            let_run(partial(pool.reply_input, cells[number].call_id, answer))
+        else:
+            show(number, event)
+
+    def end(how: Callable[[CallId], Awaitable[object]]) -> None:
         prompt.interrupt()
-        now = time.monotonic()
-        kills = now - pressed <= KILL_WITHIN_SECONDS
         for cell in cells:
-            let_run(partial(_end, pool, cell.call_id, kills=kills))
-        pressed = now
+            let_run(partial(how, cell.call_id))
 
-    try:
-        with interrupts_to(press):
-            delivery.start()
-            for number, event in delivery:
-                if isinstance(event, InputRequest):
-                    answer = prompt.ask(event)
-                    let_run(partial(pool.reply_input, cells[number].call_id, answer))
-                else:
-                    show(number, event)
-    except BaseException:
-        delivery.cancel()
-        raise
-    return delivery.result
+    return show_here(
+        delivery,
+        show_or_ask,
+        interrupt=partial(end, pool.interrupt),
+        kill=partial(end, partial(pool.kill, because=KILLED_BY_INTERRUPT)),
+    )
 
 
 async def _run_all_asking(
@@ -119,10 +111,3 @@ async def _run_one(
         outcome = error
     await put((number, None))
     return outcome
-
-
-async def _end(pool: Pool, call_id: CallId, *, kills: bool) -> None:
-    if kills:
-        await pool.kill(call_id, KILLED_BY_INTERRUPT)
-    else:
-        await pool.interrupt(call_id)

@@ -1,15 +1,13 @@
 """A comm's message on its way into a worker, for a thread that waits until it is dealt with."""
 
-import time
 from collections.abc import Callable
 from functools import partial
 
 from snakepit_nb.calls import CellEvent, CommDelivery
 from snakepit_nb.pool.pool import Pool
 
-from .cell_run import KILL_WITHIN_SECONDS, KILLED_BY_INTERRUPT
 from .delivery import Delivery
-from .interrupts import interrupts_to
+from .interrupts import KILLED_BY_INTERRUPT, show_here
 from .portal_task import let_run
 
 
@@ -20,26 +18,12 @@ def send_comm(pool: Pool, delivery: CommDelivery, show: Callable[[CellEvent], No
     the worker.
     """
     shown: Delivery[CellEvent, None] = Delivery(partial(pool.comms.send, delivery))
-    pressed = 0.0
-
-    def press() -> None:
-        nonlocal pressed
-        now = time.monotonic()
-        if now - pressed <= KILL_WITHIN_SECONDS:
-            let_run(partial(pool.comms.kill, delivery, KILLED_BY_INTERRUPT))
-        else:
-            let_run(partial(pool.comms.interrupt, delivery))
-        pressed = now
-
-    try:
-        with interrupts_to(press):
-            shown.start()
-            for event in shown:
-                show(event)
-    except BaseException:
-        shown.cancel()
-        raise
-    return shown.result
+    show_here(
+        shown,
+        show,
+        interrupt=partial(let_run, partial(pool.comms.interrupt, delivery)),
+        kill=partial(let_run, partial(pool.comms.kill, delivery, KILLED_BY_INTERRUPT)),
+    )
 
 
 def send_comm_later(pool: Pool, delivery: CommDelivery, show: Callable[[CellEvent], None]) -> None:

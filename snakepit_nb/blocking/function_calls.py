@@ -6,12 +6,12 @@ from functools import partial
 from typing import Any, TypeVar
 
 import anyio
-import cloudpickle
 
 from snakepit_nb.calls import ToolCall
 from snakepit_nb.errors import SnakepitError, UsageError
 from snakepit_nb.identifiers import CorrelationId
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.wire.culprits import can_be_pickled
 from snakepit_nb.wire.failures import decode_failure
 from snakepit_nb.wire.function_calls import MAP, SUBMIT, function_parameters, read_outcome
 from snakepit_nb.wire.packed import Pickled
@@ -118,16 +118,8 @@ def _pickled(value: object, parts: Iterable[tuple[str, object]]) -> bytes | Pick
     try:
         return pickled(value)
     except Exception as error:  # noqa: BLE001 (users' classes raise anything when pickled)
-        name = next((name for name, part in parts if not _can_be_pickled(part)), "a part of it")
+        name = next((name for name, part in parts if not can_be_pickled(part)), "a part of it")
         raise UsageError(f"{name} cannot be sent to a worker: {error}") from None
-
-
-def _can_be_pickled(value: object) -> bool:
-    try:
-        cloudpickle.dumps(value)
-    except Exception:  # noqa: BLE001 (as above)
-        return False
-    return True
 
 
 def _parts(

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .runtime_directory import remove_runtime_directory
-
-OUR_WORD = "snakepit"
+from .runtime_directory import OUR_NAME, remove_runtime_directory
 
 
 def remove_paths(paths: Iterable[str]) -> None:
@@ -20,7 +18,7 @@ def remove_paths(paths: Iterable[str]) -> None:
     for path in map(Path, paths):
         with suppress(OSError):
             status = path.lstat()
-            if status.st_uid != os.geteuid() or OUR_WORD not in path.name + path.parent.name:
+            if status.st_uid != os.geteuid() or OUR_NAME not in path.name + path.parent.name:
                 continue
             if stat.S_ISDIR(status.st_mode):
                 remove_runtime_directory(path)

@@ -13,6 +13,8 @@ from snakepit_nb.blocking.grouped_output import Grouping
 from snakepit_nb.blocking.targets import Targets, parse_targets
 from snakepit_nb.errors import UsageError, nearest
 
+CELL = "%%snakepit_exec"
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _BYTES = {
     "": 1,
@@ -118,9 +120,7 @@ def _filled_in(word: str, namespace: Mapping[str, Any]) -> str:
 @cache
 def cell_parser() -> OptionParser:
     """Makes the parser for the first line of a `%%snakepit_exec` cell."""
-    parser = OptionParser(
-        "%%snakepit_exec", "Runs the cell in a worker, as the notebook's kernel would run it."
-    )
+    parser = OptionParser(CELL, "Runs the cell in a worker, as the notebook's kernel would run it.")
     parser.add_argument("-p", "--pool", metavar="POOL", help="the pool; the one in use")
     parser.add_argument(
         "-s",

@@ -11,11 +11,10 @@ from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.calls import Completion, MimeBundle
 from snakepit_nb.errors import SnakepitError
 
-from .cell_options import cell_parser, parse_cell_options, split_words
+from .cell_options import CELL, cell_parser, parse_cell_options, split_words
 from .line_completion import Known, complete_options, complete_subcommand
 from .subcommands import SUBCOMMANDS
 
-CELL = "%%snakepit_exec"
 LINE = "%snakepit"
 
 

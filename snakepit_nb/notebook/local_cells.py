@@ -7,10 +7,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from snakepit_nb.errors import UsageError
 
-from .cell_options import parse_cell_options, split_words, wants_help
+from .cell_options import CELL, parse_cell_options, split_words, wants_help
 from .display import fail_without_a_word
-
-MAGIC = "%%snakepit_exec"
 
 Transform = Callable[[list[str]], list[str]]
 
@@ -24,11 +22,11 @@ class LocalCells:
     def __call__(self, lines: list[str]) -> list[str]:
         """Puts an empty line in place of one that says `--local`, so that line numbers stay."""
         words = lines[0].split() if lines else []
-        if words[:1] != [MAGIC] or "--local" not in words or wants_help(words):
+        if words[:1] != [CELL] or "--local" not in words or wants_help(words):
             return lines
         try:
             options = parse_cell_options(
-                split_words(lines[0].strip().removeprefix(MAGIC), self._namespace)
+                split_words(lines[0].strip().removeprefix(CELL), self._namespace)
             )
         except UsageError:
             return lines  # the magic itself will complain

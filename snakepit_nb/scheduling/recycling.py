@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from snakepit_nb.settings import MIB
+
 JITTER = 0.1
 """By how much of itself each limit is changed at random, lest all workers go at once."""
-MEBIBYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +36,7 @@ class Lifetime:
     def is_over(self, *, age: float, calls: int, memory: int) -> str:
         """Returns in words which limit was reached; empty: none."""
         if self.memory is not None and memory > self.memory:
-            return f"it holds {memory / MEBIBYTE:,.0f} MiB of memory"
+            return f"it holds {memory / MIB:,.0f} MiB of memory"
         if self.calls is not None and calls >= self.calls:
             return f"it has served {calls:,} calls"
         if self.age is not None and age >= self.age:

@@ -31,7 +31,7 @@ def _culprit(name: str, value: object) -> tuple[str, object]:
         unpickled = (
             (where, part)
             for where, part in parts
-            if id(part) not in seen and not _can_be_pickled(part)
+            if id(part) not in seen and not can_be_pickled(part)
         )
         found = next(unpickled, None)
         if found is None:
@@ -85,7 +85,8 @@ def _attributes(value: Any) -> dict[str, object]:
     return attributes
 
 
-def _can_be_pickled(value: object) -> bool:
+def can_be_pickled(value: object) -> bool:
+    """Tries whether cloudpickle takes a value."""
     try:
         cloudpickle.dumps(value)
     except Exception:  # noqa: BLE001 (users' classes raise anything when pickled)

@@ -1,7 +1,7 @@
 """Looks at one thing after the other, and at none less when another cannot be looked at."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.launch.sweep import list_orphans
@@ -82,8 +82,9 @@ def _try_worker(
 
 
 def _look_at_runs() -> Iterator[Finding]:
-    yield _checked("registry", lambda: judge_registry(look_at_registry(list_orphans())))
-    yield _checked("orphans", lambda: judge_orphans(count_orphans(list_orphans())))
+    left = cache(list_orphans)  # looks once, but where it fails, which each of the two then tells
+    yield _checked("registry", lambda: judge_registry(look_at_registry(left())))
+    yield _checked("orphans", lambda: judge_orphans(count_orphans(left())))
 
 
 def _look_at_limits(workers: int) -> Iterator[Finding]:

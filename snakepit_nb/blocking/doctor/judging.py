@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from snakepit_nb.settings import MIB
+
 from .facts import Interpreter, OrphanCount, RegistryPlace, RuntimePlace, Trial
 from .findings import Finding, Verdict
 
@@ -11,7 +13,6 @@ SMALLEST_SPACE = 1024 * 1024
 """Bytes for sockets, which take none, and for what each worker notes of its calls."""
 SLOW_START = 10.0
 SLOW_CALL = 0.1
-MIB = 1024 * 1024
 
 
 def judge_versions(found: Mapping[str, str | None], least: Mapping[str, str]) -> Finding:

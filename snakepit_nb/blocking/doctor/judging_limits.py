@@ -1,8 +1,10 @@
 """The verdicts on the system's limits, against what so many workers need."""
 
+from snakepit_nb.settings import MIB
+
 from .facts import Descriptors, Memory, Processes, SharedMemory
 from .findings import Finding, Verdict
-from .judging import MIB, counted_bytes
+from .judging import counted_bytes
 
 DESCRIPTORS_OF_A_WORKER = 4
 """Here in the kernel: its stdin, its output, its connection, and one while it starts."""

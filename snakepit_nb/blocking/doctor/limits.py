@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 
 from snakepit_nb.launch.control_groups import group_files
+from snakepit_nb.launch.runtime_directory import SHARED_MEMORY
 
 from .facts import Descriptors, Memory, Processes, SharedMemory
 
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 (only its size is read)
 NO_LIMIT = 1 << 60
 """Version 1 of control groups has no word for it, but a number of about 2 to the 63rd."""
 

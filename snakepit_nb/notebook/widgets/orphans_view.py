@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from snakepit_nb.launch.identity import Identity
 from snakepit_nb.launch.sweep import Orphans
 
+from .status_view import counted
 from .table import Table
 
 HOW_TO_END = "They are ended when a pool starts, and by `orphans --kill`."
@@ -18,7 +19,7 @@ def orphans_view(found: Sequence[Orphans], *, is_swept: bool) -> Table:
     what = f"{processes} process{'' if processes == 1 else 'es'}"
     title = f"Ended and removed: {what}" if is_swept else f"Left by killed kernels: {what}"
     return Table(
-        f"{title}, {len(found)} run{'' if len(found) == 1 else 's'}",
+        f"{title}, {counted(len(found), 'run')}",
         ("run", "kernel", "worker", "state", "process"),
         [row for orphans in found for row in _rows(orphans, is_swept=is_swept)],
         () if is_swept else (HOW_TO_END,),

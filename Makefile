@@ -28,7 +28,7 @@ demo: $(DEMO) ## runs the quickstart notebook in a real kernel and prints what i
 	@$(BIN)/python notebooks/run_demo.py $(NOTEBOOK)
 
 test: check $(BROWSER) ## runs all that the continuous integration runs: check, tests, notebooks
-	$(BIN)/pytest
+	.ci/tests
 	XDG_STATE_HOME=$(CURDIR)/.venv/state SNAKEPIT_NONINTERACTIVE=1 $(BIN)/pytest $(NBVAL) notebooks/*.ipynb
 
 check: $(DEV) ## lints, type-checks and looks for imports that cross a wall

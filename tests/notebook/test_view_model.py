@@ -2,8 +2,8 @@ import html
 
 import pytest
 
+from snakepit_nb.blocking.short_text import short_rate, short_seconds, short_value
 from snakepit_nb.calls import ToolChunk
-from snakepit_nb.notebook.widgets.short_text import short_rate, short_seconds, short_value
 from snakepit_nb.notebook.widgets.view_model import (
     MOST_VALUES,
     StreamState,

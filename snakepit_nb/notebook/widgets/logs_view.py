@@ -5,11 +5,11 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from snakepit_nb.blocking.short_text import plain_line, without_controls
 from snakepit_nb.observations import LogEntry
 from snakepit_nb.telemetry.log_ring import KERNEL
 
 from .looks import FAILED_TONE, FAINT, MONOSPACE, TEXT, WARNING_TONE
-from .short_text import plain_line, without_controls
 from .status_view import counted
 
 LONGEST_NAME = 60

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from snakepit_nb.blocking.short_text import fine_seconds, plain_line, short_percent
 from snakepit_nb.identifiers import LONGEST_CORRELATION_ID
 from snakepit_nb.observations import Part, Trace
 
-from .short_text import fine_seconds, plain_line, short_percent
 from .timeline import Axis, Stretch, Where, timeline
 from .trace_row import Row
 from .trace_rows import rows_of

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import median
 
+from snakepit_nb.blocking.short_text import fine_seconds, plain_line, short_value
 from snakepit_nb.observations import CORRELATION_ATTRIBUTE, PART_KEY, Attribute, Part, SpanRecord
 
-from .short_text import fine_seconds, plain_line, short_value
 from .timeline import Axis, Stretch, Where, timeline, where
 from .trace_tree import Node, all_of
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from .short_text import fine_seconds, short_percent
+from snakepit_nb.blocking.short_text import fine_seconds, short_percent
+
 from .timeline import Where
 from .trace_model import Waterfall
 from .trace_row import Row

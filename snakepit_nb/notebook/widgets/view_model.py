@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from numbers import Real
 
+from snakepit_nb.blocking.short_text import one_line, short_rate, short_seconds, short_value
 from snakepit_nb.calls import ToolChunk
 
 from .looks import FAILED_TONE, FAINT, MONOSPACE, TEXT
-from .short_text import one_line, short_rate, short_seconds, short_value
 
 RUNNING = "running"
 DONE = "done"

@@ -1,6 +1,6 @@
 import pytest
 
-from snakepit_nb.notebook.widgets.short_text import fine_seconds, plain_line, short_percent
+from snakepit_nb.blocking.short_text import fine_seconds, plain_line, short_percent
 
 
 @pytest.mark.parametrize(

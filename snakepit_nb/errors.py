@@ -164,6 +164,10 @@ class SessionLostError(SessionError):
     """The worker that held the session's state is gone, and the state with it."""
 
 
+class SessionQuotaError(SessionError):
+    """There are as many sessions as may be."""
+
+
 class WorkerError(SnakepitError):
     """A worker process failed."""
 

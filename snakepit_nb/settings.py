@@ -81,6 +81,8 @@ class PoolSettings:
     queue_size: int = 1000
     session_ttl: float | None = 3600.0
     """How long a session lives without a call."""
+    session_limit: int = 10_000
+    """How many sessions may have state, or be kept by the bridge, at a time."""
     trust_results: bool = False
     """Whether `submit` and `map` may unpickle results of types that do not travel otherwise."""
 

@@ -27,6 +27,7 @@ CONFIGURABLE = (
     "queue_timeout",
     "queue_size",
     "session_ttl",
+    "session_limit",
     "worker_ttl",
     "max_calls",
     "max_memory",

@@ -49,6 +49,7 @@ from .health import Health
 from .launch_spec import launch_spec
 from .observing import Observing
 from .pending_call import PendingCall
+from .quota import SessionQuota
 from .refusals import refusal_error
 from .supervisor import Connect, LiveWorker, open_worker
 from .telling import Telling
@@ -75,6 +76,7 @@ class Dispatch:
         self.scheduler = Scheduler(
             queue_size=settings.queue_size,
             session_ttl=settings.session_ttl,
+            session_limit=settings.session_limit,
             strategy=settings.capacity_strategy,
             restart_limit=settings.restart_limit,
         )
@@ -95,6 +97,7 @@ class Dispatch:
         self.comms = Comms(tasks, self.calls)
         self.health = Health(settings, self.scheduler, self.tell, self.worker_telling)
         self.observing = Observing(settings, self.scheduler, self.wake, self.worker_telling)
+        self._quota = SessionQuota(settings.session_limit)
         self._launcher = launcher
         self._connect = connect
         self._starting = anyio.Semaphore(settings.start_batch)
@@ -199,6 +202,7 @@ class Dispatch:
                     self.telling.session_at(
                         call.session_id, self.scheduler.home_of(call.session_id)
                     )
+                    self._quota.note(self.scheduler.session_number)
             case RefuseCall():
                 self._refuse(decision)
             case EndSession():

@@ -7,6 +7,7 @@ from snakepit_nb.errors import (
     PoolSaturatedError,
     SessionBusyError,
     SessionLostError,
+    SessionQuotaError,
     SnakepitError,
 )
 from snakepit_nb.identifiers import CorrelationId
@@ -17,6 +18,7 @@ from snakepit_nb.scheduling.decisions import (
     SessionBusy,
     SessionExpired,
     SessionLost,
+    TooManySessions,
     WorkerGone,
 )
 
@@ -68,7 +70,7 @@ def _worded(
 
 
 def _session_worded(
-    reason: SessionLost | SessionExpired | SessionBusy, names: tuple[str, ...]
+    reason: SessionLost | SessionExpired | SessionBusy | TooManySessions, names: tuple[str, ...]
 ) -> tuple[type[SnakepitError], str]:
     match reason:
         case SessionLost(session_id=session, worker_id=worker):
@@ -85,6 +87,11 @@ def _session_worded(
             return SessionBusyError, (
                 f"Session {session!r}: its worker {worker} is busy, and the call was not to wait. "
                 "Try again later, or wait: affinity strict_queue."
+            )
+        case TooManySessions(limit=limit):
+            return SessionQuotaError, (
+                f"There are {limit} sessions with variables, and no more may be. End some: "
+                "pool.session(name).end(). Or raise session_limit."
             )
         case _:
             assert_never(reason)

@@ -35,6 +35,11 @@ class SessionTable:
         """The homes of all sessions that have one."""
         return dict(self._homes)
 
+    @property
+    def number(self) -> int:
+        """How many sessions have a home."""
+        return len(self._homes)
+
     def home_of(self, session_id: SessionId | None) -> WorkerId | None:
         """Returns the worker that holds the session's state, if there is any."""
         return None if session_id is None else self._homes.get(session_id)

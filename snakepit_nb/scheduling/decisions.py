@@ -87,7 +87,22 @@ class WorkerGone:
     worker_id: WorkerId
 
 
-Refusal = QueueFull | NoWorkers | SessionLost | SessionExpired | SessionBusy | WorkerGone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooManySessions:
+    """The call would begin a session, and there are as many as may be."""
+
+    limit: int
+
+
+Refusal = (
+    QueueFull
+    | NoWorkers
+    | SessionLost
+    | SessionExpired
+    | SessionBusy
+    | WorkerGone
+    | TooManySessions
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,10 @@
 """Decides which worker runs which call, and how many workers there are."""
 
+from math import inf
 from typing import assert_never
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
-from snakepit_nb.settings import CapacityStrategy
+from snakepit_nb.settings import Affinity, CapacityStrategy
 
 from .affinity import SessionTable
 from .bookings import Bookings
@@ -17,6 +18,7 @@ from .decisions import (
     RefuseCall,
     StartWorker,
     StopWorker,
+    TooManySessions,
     WorkerGone,
 )
 from .events import (
@@ -53,6 +55,7 @@ class Scheduler:
         *,
         queue_size: int,
         session_ttl: float | None = None,
+        session_limit: int | None = None,
         strategy: CapacityStrategy = CapacityStrategy.POOL,
         restart_limit: int | None = None,
     ) -> None:
@@ -61,6 +64,7 @@ class Scheduler:
         self._failures = Restarts(limit=START_TRIES)
         self._roster = Roster()
         self._sessions = SessionTable(ttl=session_ttl)
+        self._session_limit = session_limit
         self._bookings = Bookings(
             self._roster, self._sessions, queue_size=queue_size, strategy=strategy
         )
@@ -121,6 +125,11 @@ class Scheduler:
         return self._sessions.homes
 
     @property
+    def session_number(self) -> int:
+        """How many sessions have their state on a worker."""
+        return self._sessions.number
+
+    @property
     def has_room(self) -> bool:
         """Tells whether one more call would be granted a share, or may wait for one."""
         return self._bookings.may_wait or next(self._roster.with_room(), None) is not None
@@ -165,7 +174,13 @@ class Scheduler:
             worker = self._roster.find(event.worker_id)
             if worker is None or worker.state is WorkerState.DRAINING:
                 return WorkerGone(worker_id=event.worker_id)
+        if self._begins_session(event) and self._sessions.number >= (self._session_limit or inf):
+            return TooManySessions(limit=self._sessions.number)
         return None
+
+    def _begins_session(self, event: CallSubmitted) -> bool:
+        is_strict = event.is_cell or event.affinity is not Affinity.HINT
+        return is_strict and event.session_id is not None and not self.home_of(event.session_id)
 
     def _call_ended(self, call_id: CallId, now: float) -> list[Decision]:
         worker = self._bookings.worker_of(call_id)

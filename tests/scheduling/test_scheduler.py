@@ -16,6 +16,7 @@ from snakepit_nb.scheduling.decisions import (
     SessionLost,
     StartWorker,
     StopWorker,
+    TooManySessions,
     WorkerGone,
 )
 from snakepit_nb.scheduling.events import (
@@ -45,9 +46,15 @@ class Story:
         *capacities: int,
         queue_size: int = 10,
         ttl: float | None = None,
+        session_limit: int | None = None,
         strategy: CapacityStrategy = CapacityStrategy.POOL,
     ) -> None:
-        self.scheduler = Scheduler(queue_size=queue_size, session_ttl=ttl, strategy=strategy)
+        self.scheduler = Scheduler(
+            queue_size=queue_size,
+            session_ttl=ttl,
+            session_limit=session_limit,
+            strategy=strategy,
+        )
         self.now = 0.0
         self.resize(len(capacities))
         for place, capacity in enumerate(capacities):
@@ -666,3 +673,17 @@ def test_with_the_pool_strategy_a_lease_is_a_call_like_any_other() -> None:
     assert story.submit("a") == [grant("a", "w0")]
     assert story.submit("b") == []
     assert story.end("lease") == [grant("b", "w0")]
+
+
+def test_no_session_begins_where_there_are_as_many_as_may_be() -> None:
+    story = Story(4, session_limit=2)
+    story.submit("a", session="s1", affinity=STRICT)
+    story.submit("b", session="s2", affinity=STRICT)
+
+    refused = story.submit("c", session="s3", affinity=STRICT)
+    again = story.submit("d", session="s1", affinity=STRICT)
+    hinted = story.submit("e", session="s4")
+
+    assert refused == [refuse("c", TooManySessions(limit=2))]
+    assert again == [grant("d", "w0")]
+    assert hinted == [grant("e", "w0")]

@@ -35,6 +35,7 @@ from snakepit_nb.scheduling.decisions import (
     SessionLost,
     StartWorker,
     StopWorker,
+    TooManySessions,
     WorkerGone,
 )
 from snakepit_nb.scheduling.events import (
@@ -471,6 +472,8 @@ class PoolMachine(RuleBasedStateMachine):
                 assert call.session_id is None
                 assert call.pinned_to == worker_id
                 assert worker_id not in self.processes or self.processes[worker_id].is_draining
+            case TooManySessions():
+                raise AssertionError("this pool has no limit")
             case _:
                 self.check_session_refusal(call, reason, is_submitted=is_submitted)
 

@@ -1,0 +1,1 @@
+"""What workers, and other programs, ask of the kernel: `snakepit.bridge.BridgeService`."""

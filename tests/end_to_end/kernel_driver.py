@@ -140,8 +140,22 @@ class Kernel:
         pid: int = self.check("import os\nos.getpid()").value
         return pid
 
-    def begin(self, code: str, *, store_history: bool = True, allow_stdin: bool = True) -> Running:
-        message_id = self.client.execute(code, store_history=store_history, allow_stdin=allow_stdin)
+    def begin(
+        self,
+        code: str,
+        *,
+        store_history: bool = True,
+        silent: bool = False,
+        allow_stdin: bool = True,
+    ) -> Running:
+        return self.watch(
+            self.client.execute(
+                code, silent=silent, store_history=store_history, allow_stdin=allow_stdin
+            )
+        )
+
+    def watch(self, message_id: str) -> Running:
+        """Begins to note what answers to a message."""
         running = Running(client=self.client, message_id=message_id, peers=self.cells)
         self.cells[message_id] = running
         return running

@@ -115,18 +115,21 @@ class CellHost:
         except Exception:  # noqa: BLE001 (it travels to whoever waits)
             transformed, preprocessing_error = cell.code, sys.exc_info()
         shell.forget_traceback()
+        is_silent = bool(shell.get_parent()["content"].get("silent"))
         result = None
         try:
             result = await shell.run_cell_async(
                 cell.code,
                 store_history=cell.store_history,
+                silent=is_silent,
                 transformed_cell=transformed,
                 preprocessing_exc_tuple=preprocessing_error,
             )
         finally:
             self._surroundings.show_figures(session)
             shell.events.trigger("post_execute")
-            shell.events.trigger("post_run_cell", result)
+            if not is_silent:
+                shell.events.trigger("post_run_cell", result)
         return result
 
     def _enter(self, cell: CellCall) -> Session:

@@ -1,7 +1,7 @@
 """Tab and Shift-Tab on the magics' lines, and in cells that run in a worker."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -11,6 +11,7 @@ from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.calls import Completion, MimeBundle
 from snakepit_nb.errors import SnakepitError
 
+from .auto import auto
 from .cell_options import CELL, cell_parser, parse_cell_options, split_words
 from .line_completion import Known, complete_options, complete_subcommand
 from .subcommands import SUBCOMMANDS
@@ -40,8 +41,9 @@ def completions(shell: InteractiveShell, text: str, line: int, column: int) -> l
     lines = text.split("\n")
     here = sum(len(each) + 1 for each in lines[:line])
     cursor = here + column
-    if line and text.startswith(CELL):
-        return _completed_body(shell, text, cursor)
+    body = _body_in(shell, text)
+    if body is not None and cursor >= body.begin:
+        return _completed_body(shell, body, cursor)
     before = lines[line][:column]
     words = before.split()
     start = "" if not words or before.endswith(" ") else words.pop()
@@ -61,25 +63,40 @@ def inspection(
     shell: InteractiveShell, text: str, cursor: int, detail_level: int
 ) -> MimeBundle | None:
     """Tells what a name in a cell of ours means; None: its session does not know it."""
-    if not text.startswith(CELL) or "\n" not in text:
-        return None
-    begin = text.index("\n") + 1
-    where = _session_of(shell, text[: begin - 1])
-    if where is None or cursor < begin:
+    body = _body_in(shell, text)
+    where = None if body is None else _session_of(shell, body.first_line)
+    if body is None or where is None or cursor < body.begin:
         return None
     pool, session = where
-    return pool.inspect(session, text[begin:], cursor - begin, detail_level=detail_level)
+    return pool.inspect(session, body.code, cursor - body.begin, detail_level=detail_level)
 
 
-def _completed_body(shell: InteractiveShell, text: str, cursor: int) -> list[Completion]:
-    begin = text.index("\n") + 1
-    where = _session_of(shell, text[: begin - 1])
+class _Body(NamedTuple):
+    """What a worker would run of a cell."""
+
+    first_line: str
+    code: str
+    begin: int
+    """Where the code begins in the cell's text; 0: the first line is not written there."""
+
+
+def _body_in(shell: InteractiveShell, text: str) -> _Body | None:
+    if not text.startswith(CELL):
+        line = auto(shell).line_for(text)
+        return None if line is None else _Body(line, text, 0)
+    first_line, newline, code = text.partition("\n")
+    return _Body(first_line, code, len(first_line) + 1) if newline else None
+
+
+def _completed_body(shell: InteractiveShell, body: _Body, cursor: int) -> list[Completion]:
+    where = _session_of(shell, body.first_line)
     if where is None:
         return []
     pool, session = where
+    begin = body.begin
     return [
         Completion(start=each.start + begin, end=each.end + begin, text=each.text, type=each.type)
-        for each in pool.complete(session, text[begin:], cursor - begin)
+        for each in pool.complete(session, body.code, cursor - begin)
     ]
 
 

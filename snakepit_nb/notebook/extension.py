@@ -7,6 +7,7 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, Intera
 from snakepit_nb.telemetry.cell_traces import cell_traces
 from snakepit_nb.telemetry.correlation import requests
 
+from .auto import auto
 from .completion import install
 from .local_cells import LocalCells
 from .magics import SnakepitMagics
@@ -36,6 +37,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(SnakepitMagics)
     LocalCells.unregister(shell)  # loading twice is harmless
     LocalCells(shell.user_ns).register(shell)
+    auto(shell).install()
     requests.request_key = lambda: _message_id(shell)
     for moment, note in _NOTES.items():
         shell.events.register(moment, note)
@@ -47,6 +49,7 @@ def unload(shell: InteractiveShell) -> None:
     for kind, name in (("line", "snakepit"), ("line", "snakepit_exec"), ("cell", "snakepit_exec")):
         shell.magics_manager.magics[kind].pop(name, None)
     LocalCells.unregister(shell)
+    auto(shell).uninstall()
     requests.request_key = lambda: None
     while _undo:
         _undo.pop()()

@@ -34,7 +34,7 @@ class LocalCells:
 
     def register(self, shell: InteractiveShell) -> None:
         """Begins to do so."""
-        transforms = _transforms(shell)
+        transforms = input_transforms(shell)
         names = [getattr(transform, "__name__", "") for transform in transforms]
         place = names.index("cell_magic") if "cell_magic" in names else len(names)
         transforms.insert(place, self)
@@ -42,7 +42,7 @@ class LocalCells:
     @staticmethod
     def unregister(shell: InteractiveShell) -> None:
         """Does so no more."""
-        transforms = _transforms(shell)
+        transforms = input_transforms(shell)
         transforms[:] = [found for found in transforms if not isinstance(found, LocalCells)]
 
 
@@ -55,6 +55,7 @@ def run_local_cell(shell: InteractiveShell, code: str) -> None:
         raise error
 
 
-def _transforms(shell: InteractiveShell) -> list[Transform]:
+def input_transforms(shell: InteractiveShell) -> list[Transform]:
+    """Returns what IPython does with a cell's lines first, in order; for changing."""
     transforms: list[Transform] = shell.input_transformer_manager.cleanup_transforms
     return transforms

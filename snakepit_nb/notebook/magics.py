@@ -9,6 +9,7 @@ from traitlets import Enum, Float, Integer, observe
 from snakepit_nb.blocking.face import configure
 from snakepit_nb.settings import Affinity, CapacityStrategy, Profile
 
+from .auto import auto
 from .cell_options import CellOptions, cell_parser, parse_cell_options, split_words, wants_help
 from .error_lines import one_line_errors
 from .local_cells import run_local_cell
@@ -55,7 +56,7 @@ class SnakepitMagics(Magics):
         `%snakepit --help` tells what each does, `%snakepit start --help` its options.
         """
         with one_line_errors():
-            return run_line(line, Surroundings(namespace=self.shell.user_ns))
+            return run_line(line, Surroundings(namespace=self.shell.user_ns, auto=auto(self.shell)))
 
     @no_var_expand
     @line_cell_magic
@@ -64,7 +65,7 @@ class SnakepitMagics(Magics):
 
         `%%snakepit_exec --help` tells its options. `%snakepit_exec CODE` runs one line.
         """
-        with one_line_errors():
+        with one_line_errors(), auto(self.shell).hinting():
             if cell is None:
                 return run_notebook_cell(self.shell, CellOptions(), line)
             words = split_words(line, self.shell.user_ns) if line else []
@@ -72,7 +73,8 @@ class SnakepitMagics(Magics):
                 print(cell_parser().format_help())
                 return None
             options = parse_cell_options(words) if words else CellOptions()
+            code = cell.removesuffix("\n")  # which IPython has put there
             if options.local:
-                run_local_cell(self.shell, cell)
+                run_local_cell(self.shell, code)
                 return None
-            return run_notebook_cell(self.shell, options, cell)
+            return run_notebook_cell(self.shell, options, code)

@@ -234,8 +234,8 @@ def _pool_row(pool: Pool, *, is_in_use: bool) -> tuple[str, ...]:
     return (pool.name, mark, str(len(workers)), str(pool.settings.profile), f"{load}/{capacity}")
 
 
-def _status(found: argparse.Namespace, _: Surroundings) -> object:
-    return status_view(face.status(found.pool))
+def _status(found: argparse.Namespace, surroundings: Surroundings) -> object:
+    return status_view(face.status(found.pool), surroundings.notes)
 
 
 def _sessions(found: argparse.Namespace, _: Surroundings) -> object:

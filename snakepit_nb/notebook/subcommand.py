@@ -5,6 +5,7 @@ from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from .auto import Auto
 from .cell_options import OptionParser
 
 
@@ -13,6 +14,12 @@ class Surroundings:
     """What a subcommand may use of the notebook."""
 
     namespace: MutableMapping[str, Any]
+    auto: Auto | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What `status` adds to what the pool says of itself."""
+        return (self.auto.note,) if self.auto is not None and self.auto.note else ()
 
 
 Run = Callable[[argparse.Namespace, Surroundings], object]

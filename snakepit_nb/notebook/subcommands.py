@@ -3,6 +3,7 @@
 from snakepit_nb.blocking import face
 from snakepit_nb.errors import UsageError, nearest
 
+from .auto_commands import auto_commands
 from .call_commands import call_commands
 from .cell_options import parse_arguments, split_words, wants_help
 from .doctor_commands import doctor_commands
@@ -15,6 +16,7 @@ from .widgets.status_view import status_view
 
 SUBCOMMANDS = {
     **pool_commands(),
+    **auto_commands(),
     **call_commands(),
     **variable_commands(),
     **trace_commands(),
@@ -32,7 +34,7 @@ def run_line(line: str, surroundings: Surroundings) -> object:
     """
     name, _, rest = line.strip().partition(" ")
     if not name:
-        return _status_or_hint()
+        return _status_or_hint(surroundings)
     if name in ("?", "-h", "--help"):
         print_help()
         return None
@@ -61,9 +63,9 @@ def print_help() -> None:
     )
 
 
-def _status_or_hint() -> object:
+def _status_or_hint(surroundings: Surroundings) -> object:
     try:
-        return status_view(face.status())
+        return status_view(face.status(), surroundings.notes)
     finally:
         print("%snakepit --help tells what else there is.")
 

@@ -7,13 +7,13 @@ from snakepit_nb.pool.snapshot import CallSnapshot, PoolSnapshot, WorkerStatus
 from .table import Table
 
 
-def status_view(snapshot: PoolSnapshot) -> Table:
-    """Shows the workers, what runs and what waits."""
+def status_view(snapshot: PoolSnapshot, notes: Sequence[str] = ()) -> Table:
+    """Shows the workers, what runs and what waits, and what else there is to say."""
     return Table(
         _summary(snapshot),
         ("worker", "state", "load", "pid", "sessions", "runs"),
         [_worker(worker) for worker in snapshot.workers],
-        _notes(snapshot),
+        [*notes, *_notes(snapshot)],
     )
 
 

@@ -1,0 +1,148 @@
+"""`%snakepit auto on`: each cell runs in a worker, as if it began with `%%snakepit_exec`."""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache, partial
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from snakepit_nb.blocking import face
+from snakepit_nb.errors import PoolNotFoundError, UsageError
+
+from .cell_options import CELL, parse_cell_options
+from .expressions import values_of_expressions
+from .local_cells import input_transforms
+
+_USES_OUR_MAGICS = re.compile(
+    r"""^[ \t]*
+    (?: (?: [^=\n]+ =[ \t]* )? [?]{0,2} %{1,2} snakepit(?:_exec)?\b
+      | %(?:re|un)?load_ext [ \t]+ snakepit_nb\b
+      | %config [ \t]+ SnakepitMagics\b
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+
+
+def uses_our_magics(code: str) -> bool:
+    """Tells whether a cell has a line of ours, and so runs where the magics are."""
+    return _USES_OUR_MAGICS.search(code) is not None
+
+
+@cache
+def auto(shell: InteractiveShell) -> "Auto":
+    """Returns the one of a shell."""
+    return Auto(shell)
+
+
+class Auto:
+    """Sends the cells that the front end asks for to a worker, while it is on.
+
+    What a cell of the kernel runs itself, as `%%time` and `get_ipython().run_cell` do, stays there.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._shell = shell
+        self._words: Sequence[str] | None = None  # None: it is off
+        self._line: ContextVar[str | None] = ContextVar("snakepit_auto", default=None)
+        self._undo: list[Callable[[], None]] = []
+
+    def turn_on(self, words: Sequence[str] = ()) -> None:
+        """Begins, with these options of `%%snakepit_exec`.
+
+        Raises:
+            UsageError: they do not fit, or this shell is no kernel's.
+            PoolNotFoundError: there is no pool where the cells could run.
+        """
+        options = parse_cell_options(words)
+        if options.local:
+            raise UsageError("auto on --local: cells run in the kernel with %snakepit auto off.")
+        if not self._undo:
+            raise UsageError("%snakepit auto needs the kernel of a notebook.")
+        face.pool(options.pool)
+        self._words = words
+
+    def turn_off(self) -> None:
+        """Ends it."""
+        self._words = None
+
+    @property
+    def note(self) -> str:
+        """What the user should know of it; empty: it is off."""
+        line = self.line_for("")
+        return "" if line is None else f"auto is on: each cell runs as if it began with {line}"
+
+    def line_for(self, code: str) -> str | None:
+        """Returns the first line as if with which a cell runs; None: it runs as it is."""
+        if self._words is None or uses_our_magics(code):
+            return None
+        return shlex.join((CELL, *self._words))
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        """Makes the cell that was asked for a call of the magic, as IPython does with its line."""
+        line = self._line.get()
+        if line is None:
+            return lines
+        name, _, options = line.removeprefix("%%").partition(" ")
+        return [f"get_ipython().run_cell_magic({name!r}, {options!r}, {''.join(lines)!r})\n"]
+
+    @contextmanager
+    def hinting(self) -> Iterator[None]:
+        """Says of a pool that is missing how cells run without, while it is on."""
+        try:
+            yield
+        except PoolNotFoundError as error:
+            if self._words is None:
+                raise
+            hint = "(or let cells run in the kernel: %snakepit auto off)"
+            raise PoolNotFoundError(f"{error} {hint}") from None
+
+    def install(self) -> None:
+        """Hears from now on what the kernel is asked for, if there is one."""
+        kernel: Any = getattr(self._shell, "kernel", None)
+        if self._undo or not hasattr(kernel, "do_execute"):
+            return
+        transforms = input_transforms(self._shell)
+        transforms.insert(0, self)
+        kernel.do_execute = partial(self._execute, kernel.do_execute)
+        self._undo += (
+            lambda: transforms.remove(self),
+            lambda: vars(kernel).pop("do_execute"),
+        )
+
+    def uninstall(self) -> None:
+        """Hears it no more."""
+        while self._undo:
+            self._undo.pop()()
+
+    async def _execute(
+        self,
+        execute: Callable[..., Any],
+        code: str,
+        silent: bool,  # noqa: FBT001 (ipykernel's)
+        store_history: bool = True,  # noqa: FBT001, FBT002 (as above)
+        user_expressions: Mapping[str, str] | None = None,
+        *more: Any,
+        **options: Any,
+    ) -> Any:
+        line, words = self.line_for(code), self._words
+        if line is None or words is None:
+            return await execute(code, silent, store_history, user_expressions, *more, **options)
+        with self._asking(line):
+            reply = await execute(code, silent, store_history, None, *more, **options)
+        if user_expressions and reply["status"] == "ok":
+            place = parse_cell_options(words)
+            values = values_of_expressions(self._shell, place, user_expressions)
+            reply["user_expressions"] = values
+        return reply
+
+    @contextmanager
+    def _asking(self, line: str) -> Iterator[None]:
+        token = self._line.set(line)
+        try:
+            yield
+        finally:
+            self._line.reset(token)

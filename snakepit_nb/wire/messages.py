@@ -14,11 +14,12 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 
+from .any_values import VALUE_TYPE_URL, read_any
 from .frames import LARGE, SegmentMaker, SegmentOpener, bytes_behind
 from .generated import snakepit_bridge_pb2 as bridge
 from .values import decode_value, encode_value
 
-VALUE_TYPE_URL = "type.googleapis.com/snakepit.value"
+PICKLED = "pickle"
 IDEMPOTENT_KEY = "idempotent"  # in the metadata of a tool
 
 
@@ -59,12 +60,7 @@ def read_call(
     Raises:
         ValueEncodingError: a parameter cannot be decoded; the message names it.
     """
-    parameters: dict[str, object] = dict(request.binary_parameters)
-    for name, packed in request.parameters.items():
-        try:
-            parameters[name] = decode_value(packed.value, opener)
-        except ValueEncodingError as error:
-            raise ValueEncodingError(f"parameter {name!r}: {error.message}") from None
+    parameters = {**_binary_parameters(request), **_read_parameters(request.parameters, opener)}
     metadata = read_metadata(request.metadata)
     return ToolCall(
         call_id=call_id_of(request),
@@ -74,6 +70,28 @@ def read_call(
         session_id=SessionId(request.session_id) if request.session_id else None,
         metadata=metadata,
     )
+
+
+def _binary_parameters(request: bridge.ExecuteToolRequest) -> dict[str, object]:
+    for name in request.binary_parameters:
+        if request.metadata.get(f"binary_format:{name}") == PICKLED:
+            raise ValueEncodingError(
+                f"parameter {name!r}: it is a pickle, which could run code here and is not read. "
+                "Send it in another form."
+            )
+    return dict(request.binary_parameters)
+
+
+def _read_parameters(
+    parameters: Mapping[str, AnyMessage], opener: SegmentOpener | None
+) -> dict[str, object]:
+    read: dict[str, object] = {}
+    for name, packed in parameters.items():
+        try:
+            read[name] = read_any(packed, opener)
+        except ValueEncodingError as error:
+            raise ValueEncodingError(f"parameter {name!r:.80}: {error.message}") from None
+    return read
 
 
 def call_id_of(request: bridge.ExecuteToolRequest) -> CallId:
@@ -111,8 +129,11 @@ def read_result(
     response: bridge.ExecuteToolResponse, opener: SegmentOpener | None = None
 ) -> ToolResult:
     """Reads what a tool returned."""
+    value = response.binary_result or (
+        read_any(response.result, opener) if response.HasField("result") else None
+    )
     return ToolResult(
-        value=response.binary_result or decode_value(response.result.value, opener),
+        value=value,
         seconds=response.execution_time_ms / 1000,
         metadata=read_metadata(response.metadata) if response.metadata else {},
     )
@@ -219,4 +240,4 @@ def _pack_default(value: object) -> AnyMessage | None:
 def _unpack_default(parameter: bridge.ParameterSpec) -> object:
     if not parameter.HasField("default_value"):
         return None
-    return decode_value(parameter.default_value.value)
+    return read_any(parameter.default_value)

@@ -11,8 +11,16 @@ from .carriers import (
     read_field,
 )
 from .frames import Buffers
+from .table_spans import SPAN_CARRIERS, find_span_carrier
 
-_SIMPLE_INDEXES = ("Index", "DatetimeIndex", "TimedeltaIndex", "CategoricalIndex")
+_SIMPLE_INDEXES = (
+    "CategoricalIndex",
+    "DatetimeIndex",
+    "Index",
+    "IntervalIndex",
+    "PeriodIndex",
+    "TimedeltaIndex",
+)
 
 
 def find_table_carrier(kind: type) -> Carrier | None:
@@ -30,7 +38,7 @@ def find_table_carrier(kind: type) -> Carrier | None:
     ):
         if issubclass(kind, base):
             return carrier
-    return _CARRIER_OF_NAME.get(kind.__name__)
+    return _CARRIER_OF_NAME.get(kind.__name__) or find_span_carrier(kind)
 
 
 def _values_of(column: Foreign) -> Foreign:
@@ -94,7 +102,8 @@ def _unpack_series(fields: Fields, _: Buffers) -> object:
 
 
 def _pack_index(index: Foreign, packer: Packer) -> dict[str, object]:
-    freq = getattr(index, "freqstr", None)
+    # The frequency of periods is their dtype's.
+    freq = None if index.dtype.kind == "O" else getattr(index, "freqstr", None)
     return packer.pack_named({"array": _values_of(index), "name": index.name, "freq": freq})
 
 
@@ -243,5 +252,6 @@ _CARRIER_OF_NAME = {
     "NAType": _singleton("NA"),
 }
 TABLE_CARRIERS = (
-    _INDEX, _MASKED, _STRINGS, _ARROW, _CATEGORICAL, _ZONED, *_CARRIER_OF_NAME.values(),
+    _INDEX, _MASKED, _STRINGS, _ARROW, _CATEGORICAL, _ZONED, *SPAN_CARRIERS,
+    *_CARRIER_OF_NAME.values(),
 )  # fmt: skip

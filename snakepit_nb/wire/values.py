@@ -7,10 +7,8 @@ unpickled, and a class is built only if the receiver has imported it (`classes`)
 """
 
 import json
-import re
 from collections.abc import Callable
 from functools import partial
-from itertools import accumulate
 from typing import Any
 
 from snakepit_nb.errors import SnakepitError, ValueEncodingError
@@ -18,7 +16,7 @@ from snakepit_nb.errors import SnakepitError, ValueEncodingError
 from .arrays import ARRAY_CARRIERS, find_array_carrier
 from .arrow import ARROW_CARRIERS, find_arrow_carrier
 from .builtin_values import CARRIER_OF_TYPE
-from .carriers import DEEPEST, TAG, TOO_DEEP, Carrier, Fields, NotCarriedError, Packer
+from .carriers import TAG, TOO_DEEP, Carrier, Fields, NotCarriedError, Packer
 from .classes import CLASS_CARRIERS, find_class_carrier
 from .frames import (
     FIRST_BYTE,
@@ -35,6 +33,7 @@ from .frames import (
     split_segment,
     write_reference,
 )
+from .json_depth import DEEPEST_JSON, check_depth
 from .packed import APART_CARRIERS, Packed, StillPacked
 from .tables import TABLE_CARRIERS, find_table_carrier
 
@@ -61,13 +60,7 @@ _to_json = json.JSONEncoder(
 _from_plain_json = json.JSONDecoder().decode
 
 _TAG_BYTES = f'"{TAG}"'.encode()
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NONE = Packed(b"null", ())
-_DEEPEST_JSON = (
-    2 * DEEPEST + 20
-)  # a carrier writes two levels for each of the value, dtypes some more
 
 
 def encode_value(value: object, maker: SegmentMaker | None = None) -> bytes:
@@ -133,7 +126,7 @@ def _split(data: memoryview, opener: SegmentOpener | None) -> tuple[memoryview, 
 
 def _decode(head: memoryview, buffers: Buffers) -> Any:
     text = str(head, "utf-8")
-    _check_depth(text, head)
+    check_depth(text, head)
     if f'"{TAG}"' in text:
         value = json.loads(text, object_hook=partial(_unpack, buffers))
     else:
@@ -152,7 +145,7 @@ def _is_short_json(data: Buffer) -> bool:
     """Tells whether a value needs no carrier, no buffer and no look at its depth, as most do."""
     return (
         type(data) is bytes
-        and len(data) <= _DEEPEST_JSON
+        and len(data) <= DEEPEST_JSON
         and _TAG_BYTES not in data
         and not data.startswith(FIRST_BYTE)
     )
@@ -200,11 +193,3 @@ def _unpack(buffers: Buffers, fields: Fields) -> object:
     if carrier is None:
         raise ValueEncodingError(f"The bytes are malformed: no value is a {tag!s:.60}.")
     return carrier.unpack(fields, buffers)
-
-
-def _check_depth(text: str, head: memoryview) -> None:
-    if text.count("[") + text.count("{") <= _DEEPEST_JSON:
-        return
-    brackets = _STRINGS.sub(b"", head).translate(None, _ALL_BUT_BRACKETS)
-    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > _DEEPEST_JSON:
-        raise ValueEncodingError(f"The bytes are malformed: the value {TOO_DEEP}.")

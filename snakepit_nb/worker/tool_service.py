@@ -21,12 +21,11 @@ from snakepit_nb.wire.messages import (
     bytes_behind_call,
     call_id_of,
     read_call,
-    write_chunk,
-    write_result,
     write_tool,
 )
 
 from . import tool_host
+from .answers import Answers
 from .context import CallContext, serving
 from .emitting import executing, process_events
 from .event_service import serve_events
@@ -99,7 +98,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
                     work = partial(self._host.call, call.tool_name, call.parameters)
                     value = await self._run(call, _context_of(call), work, watch)
                     result = ToolResult(value=value, seconds=time.monotonic() - begun)
-                    return await outgoing.written(partial(write_result, call.tool_name, result))
+                    return await outgoing.written(partial(Answers(request).result, result))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
@@ -114,7 +113,11 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             with self._sending.of(call_id_of(request)) as outgoing:
                 call = await self._read_call(request, headers)
                 with self._watch(headers, call) as watch:
-                    await self._stream(call, context, watch, outgoing)
+                    answers, numbers = Answers(request), count(1)
+                    send = partial(_send_chunk, answers, context, outgoing, numbers)
+                    await self._stream(call, watch, send)
+                    final = ToolChunk(number=next(numbers), data=None, is_final=True)
+                    await context.write(answers.chunk(final))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             while isinstance(error, ExceptionGroup):
                 error = error.exceptions[0]
@@ -130,7 +133,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         return headers.watch(what, call.correlation_id, self._observed)
 
     async def _stream(
-        self, call: ToolCall, context: ServicerContext, watch: Watch, outgoing: Outgoing
+        self, call: ToolCall, watch: Watch, send: Callable[[Any], Awaitable[None]]
     ) -> None:
         outbox: Outbox[Any] = Outbox(
             self._runner.call_serving,
@@ -140,9 +143,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         serves = _context_of(call)
         put = self._runner.putting(outbox, self._where(call), serves.cancellation)
         failure: Exception | None = None
-        numbers = count(1)
         async with anyio.create_task_group() as tasks:
-            send = partial(_send_chunk, call.tool_name, context, outgoing, numbers)
             tasks.start_soon(_send_chunks, outbox, send)
             try:
                 work = partial(self._host.stream, call.tool_name, call.parameters, put)
@@ -153,8 +154,6 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
                 outbox.close()
         if failure is not None:
             raise failure
-        final = ToolChunk(number=next(numbers), data=None, is_final=True)
-        await context.write(write_chunk(call.tool_name, final))
 
     async def StreamTelemetry(  # type: ignore[override]  # it writes
         self, requests: AsyncIterator[bridge.TelemetryControl], context: ServicerContext
@@ -201,14 +200,14 @@ async def _send_chunks(outbox: Outbox[Any], send: Callable[[Any], Awaitable[None
 
 
 async def _send_chunk(
-    tool_name: str,
+    answers: Answers,
     context: ServicerContext,
     outgoing: Outgoing,
     numbers: Iterator[int],
     item: object,
 ) -> None:
     chunk = ToolChunk(number=next(numbers), data=item)
-    await context.write(await outgoing.written(partial(write_chunk, tool_name, chunk)))
+    await context.write(await outgoing.written(partial(answers.chunk, chunk)))
     # gRPC's own bounds count the references only; and nobody tells of a file that was taken.
     while outgoing.untaken() > BYTES_AHEAD:  # noqa: ASYNC110
         await anyio.sleep(LOOK_SECONDS)

@@ -34,6 +34,9 @@ COLUMNS: dict[str, Any] = {
     "zoned": pd.date_range("2020-10-25", periods=2, freq="h", tz="Europe/Berlin"),
     "seconds": pd.Series(np.array([1, 2], "M8[s]")).dt.tz_localize("UTC"),
     "durations": pd.to_timedelta([1, None], unit="s"),
+    "periods": pd.period_range("2020-01", periods=2, freq="M"),
+    "intervals": pd.arrays.IntervalArray.from_breaks([0.5, 1, 2], closed="left"),
+    "cut": pd.cut([1, 7], [0, 5, 10]),
     "arrow": pd.array([[1], None], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
 }
 INDEXES: list[Any] = [
@@ -46,6 +49,8 @@ INDEXES: list[Any] = [
     pd.date_range("2020", periods=3, freq="D", tz="UTC", name="day"),
     pd.DatetimeIndex(["2020-01-01", "2021-01-01"]),
     pd.timedelta_range("1s", periods=3, freq="s"),
+    pd.period_range("2020", periods=3, freq="Q", name="quarter"),
+    pd.interval_range(pd.Timestamp("2020"), periods=2, closed="both"),
     pd.MultiIndex.from_product([range(3), ["a", None]], names=["n", None]),
 ]
 ARROW: list[Any] = [
@@ -107,6 +112,24 @@ def test_indexes_come_back(index: Any) -> None:  # noqa: ANN401 (pandas ships no
     assert getattr(answer, "freq", None) == getattr(index, "freq", None)
 
 
+@settings(deadline=None, max_examples=40)
+@given(st.integers(-(10**4), 10**4), st.sampled_from(["Y", "Q", "M", "W", "D", "h", "s"]))
+def test_periods_come_back(ordinal: int, freq: str) -> None:
+    period = pd.Period(ordinal=ordinal, freq=freq)
+    answer = decode_value(encode_value(period))
+    assert (answer, answer.freq) == (period, period.freq)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers() | st.floats(allow_nan=False),
+    st.sampled_from(["left", "right", "both", "neither"]),
+)
+def test_intervals_come_back(left: float, closed: str) -> None:
+    interval = pd.Interval(left, left, closed=closed)
+    assert decode_value(encode_value(interval)) == interval
+
+
 def test_a_frequency_that_the_moments_do_not_have_is_refused() -> None:
     encoded = encode_value(pd.date_range("2020", periods=3, freq="D"))
     assert encoded.count(b'"freq":"D"') == 1
@@ -143,7 +166,7 @@ def test_a_value_that_is_not_carried_is_named_with_its_column() -> None:
     ):
         encode_value(frame)
     with pytest.raises(ValueEncodingError, match="a type that is not carried"):
-        encode_value(pd.Series(pd.interval_range(0, 2)))
+        encode_value(pd.Series(pd.arrays.SparseArray([0, 1])))
 
 
 @pytest.mark.parametrize("value", ARROW)

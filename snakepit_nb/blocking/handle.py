@@ -17,11 +17,9 @@ from snakepit_nb.calls import (
     MimeBundle,
     ToolSpec,
 )
-from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId, place_name
 from snakepit_nb.observations import EventControl
 from snakepit_nb.pool.comms import CommEar
-from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.home import flush
@@ -38,9 +36,10 @@ from .portal import portal
 from .portal_task import wait
 from .session import Session, WorkerSession
 from .tool_calls import ToolCalls
+from .workforce import Workforce
 
 
-class Pool(ToolCalls, FunctionCalls, CellCalls):
+class Pool(ToolCalls, FunctionCalls, CellCalls, Workforce):
     """A running pool. Made by `start`; ends by `stop`, or at the end of a `with`."""
 
     def __init__(self, settings: PoolSettings) -> None:
@@ -81,14 +80,6 @@ class Pool(ToolCalls, FunctionCalls, CellCalls):
     def tools(self) -> dict[str, ToolSpec]:
         """What its workers offer, by name."""
         return {spec.name: spec for spec in portal().call(lambda: self._pool.tools)}
-
-    def wait_ready(self) -> None:
-        """Returns when each worker serves or has failed to start.
-
-        Raises:
-            WorkerStartError: none serves.
-        """
-        wait(self._pool.wait_ready)
 
     def wait_serving(self) -> None:
         """Returns when the first worker serves.
@@ -175,39 +166,6 @@ class Pool(ToolCalls, FunctionCalls, CellCalls):
         scope = self._pool.lease(chosen_correlation_id(None), wanted)
         return Lease(self.settings, portal().open(scope))
 
-    def resize(self, workers: int) -> None:
-        """Starts workers, and waits for them, or lets surplus ones finish, until there are so many.
-
-        Raises:
-            UsageError: fewer than one.
-        """
-        if workers < 1:
-            raise UsageError(f"{workers} workers: a pool needs at least 1. To end it: stop().")
-        portal().call(self._pool.resize, workers)
-        portal().call(self._feed.resize, workers)
-        self.wait_ready()
-
-    def restart(self, worker: str | None = None, *, now: bool = False) -> None:
-        """Puts new workers in the place of all, or of one, and waits until they serve.
-
-        The old ones take no more calls, finish those that they run (`now`: they are killed), and
-        end. Sessions that live there are lost, and told so at their next call.
-
-        Raises:
-            UsageError: there is no such worker.
-        """
-        names = [status.worker_id for status in self.status().workers if status.state != "draining"]
-        if worker is not None and worker not in names:
-            raise UsageError(
-                f"Pool {self.name!r} has no worker {worker!r}: {nearest(worker, names)}"
-            )
-        for name in names if worker is None else [WorkerId(worker)]:
-            if now:
-                wait(partial(self._pool.kill_worker, name, "it was restarted"))
-            else:
-                portal().call(self._pool.retire, name)
-        self.wait_ready()
-
     def cancel(self, wanted: str | None = None, *, kill: bool = False) -> int:
         """Ends the calls of a correlation id or call id, or all, and waits until none runs.
 
@@ -258,10 +216,6 @@ class Pool(ToolCalls, FunctionCalls, CellCalls):
         )
         portal().call(self._pool.control_events, control)
         return control
-
-    def status(self) -> PoolSnapshot:
-        """Returns what the pool looks like now."""
-        return portal().call(self._pool.snapshot)
 
     def stop(self, *, now: bool = False) -> None:
         """Lets all calls finish (`now`: ends them), then ends all workers. Twice is harmless."""

@@ -164,6 +164,7 @@ class PendingCall:
             what=self.what,
             session_id=self.session_id,
             seconds=now - self.since,
+            waited_seconds=max(0, self.granted_at - self.entered_at) / 1e9,
             is_overdue=self.timeout is not None and now > self.since + self.timeout,
         )
 

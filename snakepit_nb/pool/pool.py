@@ -20,7 +20,7 @@ from snakepit_nb.calls import (
     ToolSpec,
 )
 from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.errors import WorkerCrashedError, WorkerError, WorkerStartError
+from snakepit_nb.errors import UsageError, WorkerCrashedError, WorkerError, WorkerStartError
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import Launcher
 from snakepit_nb.observations import EventControl
@@ -127,9 +127,9 @@ class Pool:
 
     def resize(self, workers: int) -> None:
         """Starts or drains workers until there are this many."""
-        ledger = self._dispatch.scheduler.snapshot()
-        staying = sum(worker.state is not WorkerState.DRAINING for worker in ledger.workers)
+        staying = self._count_staying()
         self._dispatch.worker_telling.pool_resized(workers, before=staying)
+        self._dispatch.given_up.clear()
         self._dispatch.tell(PoolResized(workers=workers))
 
     def retire(self, worker_id: WorkerId) -> None:
@@ -137,6 +137,23 @@ class Pool:
         load = self._dispatch.scheduler.load_of(worker_id)
         self._dispatch.worker_telling.worker_retired(worker_id, load, "another takes its place")
         self._dispatch.tell(WorkerRetired(worker_id=worker_id))
+
+    def drain(self, worker_id: WorkerId) -> int:
+        """Lets a worker finish its calls and then end; none takes its place.
+
+        Returns: how many there are without it.
+
+        Raises:
+            UsageError: it is the last one.
+        """
+        if self._count_staying() == 1:
+            raise UsageError(
+                f"Worker {worker_id} is the last of pool {self.settings.name!r}. To end that: stop."
+            )
+        load = self._dispatch.scheduler.load_of(worker_id)
+        self._dispatch.worker_telling.worker_retired(worker_id, load, "it is not wanted any more")
+        self._dispatch.tell(WorkerRetired(worker_id=worker_id, is_replaced=False))
+        return self._count_staying()
 
     async def call(
         self, call: ToolCall, *, timeout: float | None, is_patient: bool = False
@@ -322,6 +339,10 @@ class Pool:
     def _count(self, state: WorkerState) -> int:
         workers = self._dispatch.scheduler.snapshot().workers
         return sum(worker.state is state for worker in workers)
+
+    def _count_staying(self) -> int:
+        ledger = self._dispatch.scheduler.snapshot()
+        return sum(worker.state is not WorkerState.DRAINING for worker in ledger.workers)
 
     def _check_serves(self) -> None:
         if not self._count(WorkerState.READY):

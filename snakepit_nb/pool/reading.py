@@ -39,19 +39,20 @@ def tools_of(dispatch: Dispatch) -> tuple[ToolSpec, ...]:
 
 def snapshot_of(dispatch: Dispatch) -> PoolSnapshot:
     """Returns what an observer may see now."""
-    workers = dispatch.workers
+    now = time.monotonic()
     return pool_snapshot(
         name=dispatch.settings.name,
         ledger=dispatch.scheduler.snapshot(),
         calls=dispatch.calls,
-        pids={name: worker.process.pid for name, worker in workers.items()},
-        counted_loads={name: worker.counted_load for name, worker in workers.items()},
-        illnesses={name: worker.illness for name, worker in workers.items()},
+        workers=dispatch.workers,
         circuits=dispatch.circuits.not_closed,
         names=dispatch.names,
         tools=tools_of(dispatch),
         finished=dispatch.finished,
+        recent=dispatch.telling.recent.look(now),
         last_correlation_id=dispatch.last_correlation_id,
         problems=tuple(dispatch.problems),
-        now=time.monotonic(),
+        given_up=tuple(dispatch.given_up),
+        happenings=dispatch.worker_telling.happenings.last,
+        now=now,
     )

@@ -60,6 +60,11 @@ class LiveWorker:
         return f"<LiveWorker {self.worker_id} pid {self.process.pid}>"
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
     def capacity(self) -> int:
         """How many calls it can hold."""
         return self.process.announcement.capacity

@@ -27,6 +27,7 @@ from snakepit_nb.telemetry.metrics import metrics
 
 from .loss import Loss
 from .pending_call import PendingCall
+from .recent import RecentCalls
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Telling:
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._pool = settings.name
+        self.recent = RecentCalls(time.monotonic())
         self._homes: dict[SessionId, WorkerId] = {}  # of the sessions told as settled
 
     def call_submitted(self, call: PendingCall) -> None:
@@ -111,7 +113,10 @@ class Telling:
         if call.is_lease:
             return
         outcome = _outcome(call, error)
-        seconds = time.monotonic() - call.since
+        now = time.monotonic()
+        seconds = now - call.since
+        if call.worker_id is not None:
+            self.recent.note(seconds, now)
         metrics.call_ended(self._pool, outcome, seconds)
         if call.is_stream and wanted(events.StreamEnded):
             emit(

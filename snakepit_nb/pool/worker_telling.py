@@ -11,6 +11,7 @@ from snakepit_nb.telemetry import events
 from snakepit_nb.telemetry.bus import emit, wanted
 from snakepit_nb.telemetry.metrics import metrics
 
+from .happenings import Happenings
 from .supervisor import STOPPED, LiveWorker
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ class WorkerTelling:
         self._settings = settings
         self._pool = settings.name
         self._begun = time.monotonic()
+        self.happenings = Happenings()
         self._is_ready = False
 
     def pool_started(self) -> None:
@@ -53,6 +55,7 @@ class WorkerTelling:
 
     def pool_resized(self, workers: int, before: int) -> None:
         """Another number of workers is wanted."""
+        self.happenings.note(f"{workers} workers are wanted in place of {before}")
         if wanted(events.PoolResized):
             emit(events.PoolResized(pool=self._pool, workers=workers, before=before))
 
@@ -78,6 +81,7 @@ class WorkerTelling:
 
     def worker_started(self, worker: LiveWorker, since: float) -> None:
         """A worker, wanted since that moment, serves."""
+        self.happenings.note(f"{worker.worker_id} serves")
         if _REPLACED in worker.worker_id:
             metrics.worker_restarted(self._pool)
         if wanted(events.WorkerStarted):
@@ -93,6 +97,7 @@ class WorkerTelling:
 
     def worker_start_failed(self, worker_id: WorkerId, since: float, error: Exception) -> None:
         """A worker, wanted since that moment, did not get ready."""
+        self.happenings.note(f"{worker_id} did not start")
         if wanted(events.WorkerStartFailed):
             emit(
                 events.WorkerStartFailed(
@@ -105,6 +110,7 @@ class WorkerTelling:
 
     def worker_retired(self, worker_id: WorkerId, load: int, because: str) -> None:
         """A worker takes no more calls."""
+        self.happenings.note(f"{worker_id} takes no more calls: {because}")
         if wanted(events.WorkerRetired):
             emit(
                 events.WorkerRetired(
@@ -114,18 +120,22 @@ class WorkerTelling:
 
     def place_given_up(self, worker_id: WorkerId, crashes: int) -> None:
         """No worker is started any more in place of one that crashed."""
+        self.happenings.note(f"{worker_id} is not replaced: {crashes} crashes within a minute")
         if wanted(events.PlaceGivenUp):
             emit(events.PlaceGivenUp(pool=self._pool, worker_id=worker_id, crashes=crashes))
 
     def circuit_changed(self, tool: str, *, is_open: bool) -> None:
         """A tool is not called for a while, or is called again."""
-        log.warning("tool %s is %s", tool, "not called for a while" if is_open else "called again")
+        what = "not called for a while" if is_open else "called again"
+        log.warning("tool %s is %s", tool, what)
+        self.happenings.note(f"tool {tool} is {what}")
         told = events.BreakerOpened if is_open else events.BreakerClosed
         if wanted(told):
             emit(told(pool=self._pool, tool=tool))
 
     def worker_ill(self, worker: LiveWorker) -> None:
         """A worker does not answer, or is not to be trusted."""
+        self.happenings.note(f"{worker.worker_id} is {worker.illness}")
         log.warning(
             "worker %s gets only calls that no other can run: it is %s",
             worker.worker_id,
@@ -140,6 +150,7 @@ class WorkerTelling:
 
     def worker_well(self, worker: LiveWorker) -> None:
         """A worker answers again, or was kept apart for long enough."""
+        self.happenings.note(f"{worker.worker_id} is well again")
         log.info("worker %s is well again", worker.worker_id)
         if wanted(events.WorkerCleared):
             emit(events.WorkerCleared(pool=self._pool, worker_id=worker.worker_id))
@@ -159,6 +170,7 @@ class WorkerTelling:
     def worker_ended(self, worker: LiveWorker, ended: WorkerExit) -> None:
         """A worker's process is gone."""
         name, because = worker.worker_id, worker.ended_because
+        self.happenings.note(f"{name} ended: {because or ended}")
         if wanted(events.WorkerEnded):
             emit(
                 events.WorkerEnded(

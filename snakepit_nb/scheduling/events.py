@@ -39,9 +39,11 @@ class WorkerLost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRetired:
-    """A worker shall finish its calls and take no more; another is to take its place."""
+    """A worker shall finish its calls and take no more."""
 
     worker_id: WorkerId
+    is_replaced: bool = True
+    """Another is to take its place; else that place is to be empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

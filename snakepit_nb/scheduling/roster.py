@@ -93,6 +93,10 @@ class Roster:
         """Returns the workers at a place that another is to replace: seldom more than one."""
         return [worker for worker in self if worker.is_due and worker.place == place]
 
+    def not_draining_at(self, place: int) -> list[Worker]:
+        """Returns the workers at a place that take calls, or will."""
+        return [w for w in self if w.state is not WorkerState.DRAINING and w.place == place]
+
     def has_served(self, place: int) -> bool:
         """Tells whether a worker has ever been ready at a place."""
         return place in self._served
@@ -114,9 +118,11 @@ class Roster:
         (self._tainted.add if is_tainted else self._tainted.discard)(worker.worker_id)
 
     def add(self, now: float) -> Worker:
-        """Enters a worker that is to be started, at the lowest free place."""
+        """Enters a worker that is to be started: where another is due, else at the lowest place."""
         taken = {worker.place for worker in self if worker.is_staying}
-        place = next(number for number in range(len(taken) + 1) if number not in taken)
+        due = {worker.place for worker in self if worker.is_due} - taken
+        free = (number for number in range(len(taken) + 1) if number not in taken)
+        place = min(due) if due else next(free)
         incarnation = self._incarnations.get(place, 0)
         self._incarnations[place] = incarnation + 1
         name = worker_id(place, incarnation)

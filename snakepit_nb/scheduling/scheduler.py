@@ -111,7 +111,7 @@ class Scheduler:
             case WorkerLost():
                 return self._worker_lost(event, now)
             case WorkerRetired():
-                return self._worker_retired(event.worker_id, now)
+                return self._worker_retired(event, now)
             case _:
                 assert_never(event)
 
@@ -196,7 +196,8 @@ class Scheduler:
         if worker is None:
             return []
         worker.abandoned.add(call_id)
-        return [*self._worker_retired(worker.worker_id, now), *_kill_if_abandoned(worker)]
+        retired = self._worker_retired(WorkerRetired(worker_id=worker.worker_id), now)
+        return [*retired, *_kill_if_abandoned(worker)]
 
     def _worker_ready(self, event: WorkerReady, now: float) -> list[Decision]:
         worker = self._roster.find(event.worker_id)
@@ -278,11 +279,15 @@ class Scheduler:
             for decision in self._bookings.fill(worker, now)
         ]
 
-    def _worker_retired(self, worker_id: WorkerId, now: float) -> list[Decision]:
-        worker = self._roster.find(worker_id)
+    def _worker_retired(self, event: WorkerRetired, now: float) -> list[Decision]:
+        worker = self._roster.find(event.worker_id)
         if worker is None or worker.state is WorkerState.DRAINING:
             return []
-        return [*self._drain(worker, now), *self._match_size(now)]
+        retired = [worker] if event.is_replaced else self._roster.not_draining_at(worker.place)
+        if not event.is_replaced:
+            self._wanted -= any(each.is_staying for each in retired)
+        drained = [decision for each in retired for decision in self._drain(each, now)]
+        return [*drained, *self._match_size(now)]
 
     def _match_size(self, now: float) -> list[Decision]:
         """Starts what is missing; drains what is too many, first those that hold no session."""

@@ -532,6 +532,18 @@ def test_a_resized_pool_is_fed_as_much_as_it_takes(own_pool: Pool, tmp_path: Pat
     assert own_pool.submit(square(), 3).result() == 9
 
 
+def test_a_drained_worker_leaves_a_pool_that_is_fed_less(own_pool: Pool) -> None:
+    own_pool.resize(2)
+    with pytest.raises(UsageError, match=r"no worker 'w7'.*w0"):
+        own_pool.drain("w7")
+    own_pool.drain("w0")
+
+    assert own_pool.submit(square(), 3).result() == 9
+    assert own_pool._feed._capacity == 1
+    with pytest.raises(UsageError, match="w1 is the last"):
+        own_pool.drain("w1")
+
+
 def test_shutdown_lets_what_was_submitted_finish(own_pool: Pool) -> None:
     futures = [own_pool.submit(square(), number) for number in range(50)]
     own_pool.shutdown()

@@ -9,13 +9,14 @@ from snakepit_nb.identifiers import CorrelationId, WorkerId
 from snakepit_nb.notebook.subcommand import Surroundings
 from snakepit_nb.notebook.subcommands import run_line
 from snakepit_nb.observations import CORRELATION_ATTRIBUTE, LogEntry, Part
-from snakepit_nb.pool.snapshot import PoolSnapshot, WorkerStatus
+from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.telemetry import log_ring
 from snakepit_nb.telemetry.cell_traces import CellTraces
 from snakepit_nb.telemetry.correlation import requests
 from snakepit_nb.telemetry.log_ring import LogRing
 from snakepit_nb.telemetry.traces import Traces
 
+from .making_snapshots import a_pool, a_worker
 from .making_traces import ID, call, part_of, span
 
 OTHER_ID = "sp-00aa11bb22cc33dd44ee55ff"
@@ -57,27 +58,7 @@ class PoolOf:
     worker_id: WorkerId
 
     def status(self) -> PoolSnapshot:
-        worker = WorkerStatus(
-            worker_id=self.worker_id,
-            state="idle",
-            pid=None,
-            capacity=1,
-            load=0,
-            counted_load=None,
-            sessions=(),
-            calls=(),
-        )
-        return PoolSnapshot(
-            circuits={},
-            name="default",
-            workers=(worker,),
-            queued=(),
-            sessions=(),
-            tools=(),
-            finished=0,
-            last_correlation_id=None,
-            problems=(),
-        )
+        return a_pool(a_worker(self.worker_id))
 
 
 @pytest.mark.parametrize("line", ["trace", "trace last", f"trace {ID}", f"trace {0xABC:032x}"])

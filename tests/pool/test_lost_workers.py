@@ -254,7 +254,10 @@ async def test_a_place_whose_workers_crash_too_often_is_given_up() -> None:
         told = pool.snapshot().problems[-1]
         assert "w0.2 was the last of 3 in its place" in told
         assert "The problem before this: Worker w0." in told
+        assert pool.snapshot().given_up == ("w0.2",)
+        assert "w0.2 is not replaced" in [*pool.snapshot().happenings][-1].words
         pool.resize(2)
+        assert pool.snapshot().given_up == ()
         await pool.wait_ready()
         assert [worker.worker_id for worker in snap(pool)] == ["w0.3", "w1"]
 

@@ -18,6 +18,7 @@ from snakepit_nb.errors import (
     QueueTimeoutError,
     SessionLostError,
     ToolError,
+    UsageError,
     WorkerCrashedError,
     WorkerStartError,
 )
@@ -234,6 +235,44 @@ async def test_a_surplus_worker_finishes_its_call_first() -> None:
         assert sorted(states.values()) == ["busy", "draining"]
         ended = [await worker.wait() for worker in launcher.workers if "ended" in repr(worker)]
         assert [exit_.exit_code for exit_ in ended] == [0]
+
+
+async def test_a_drained_worker_finishes_its_call_and_has_no_successor() -> None:
+    desk = Desk()
+    async with open_test_pool(desk, workers=2) as pool:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, pool, a_call(name="a"))
+            await desk.until_begun("a")
+            busy, idle = sorted(pool.snapshot().workers, key=lambda worker: -worker.load)
+            assert pool.drain(busy.worker_id) == 1
+            states = {worker.worker_id: worker.state for worker in pool.snapshot().workers}
+            with pytest.raises(UsageError, match="is the last of pool 'default'"):
+                pool.drain(idle.worker_id)
+            desk.open("a")
+        await until_workers(pool, 1)
+
+        assert states == {busy.worker_id: "draining", idle.worker_id: "idle"}
+        assert [worker.worker_id for worker in pool.snapshot().workers] == [idle.worker_id]
+
+
+async def test_a_snapshot_tells_what_was_done_of_late() -> None:
+    desk = Desk()
+    async with open_test_pool(desk, workers=2) as pool:
+        before = pool.snapshot().recent
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, pool, a_call(name="a"))
+            await desk.until_begun("a")
+            (running,) = (call for worker in pool.snapshot().workers for call in worker.calls)
+            desk.open("a")
+        await pool.call(a_call(name="a"), timeout=None)
+        after = pool.snapshot()
+
+    assert (before.per_second, before.median) == (0, None)
+    assert after.recent.per_second > 0
+    assert after.recent.median is not None
+    assert [worker.served for worker in after.workers] == [1, 1]
+    assert 0 < running.waited_seconds <= running.seconds
+    assert {happening.words for happening in after.happenings} == {"w0 serves", "w1 serves"}
 
 
 async def test_a_call_that_runs_for_too_long_is_interrupted() -> None:

@@ -26,6 +26,7 @@ from snakepit_nb.scheduling.events import (
     PoolResized,
     SessionEnded,
     TimePassed,
+    WorkerDue,
     WorkerFailed,
     WorkerLost,
     WorkerReady,
@@ -109,8 +110,12 @@ class Story:
     def abandon(self, call: str) -> list[Decision]:
         return self.scheduler.handle(CallAbandoned(call_id=CallId(call)), self._tick())
 
-    def retire(self, worker: str) -> list[Decision]:
-        return self.scheduler.handle(WorkerRetired(worker_id=WorkerId(worker)), self._tick())
+    def retire(self, worker: str, *, is_replaced: bool = True) -> list[Decision]:
+        event = WorkerRetired(worker_id=WorkerId(worker), is_replaced=is_replaced)
+        return self.scheduler.handle(event, self._tick())
+
+    def due(self, worker: str) -> list[Decision]:
+        return self.scheduler.handle(WorkerDue(worker_id=WorkerId(worker)), self._tick())
 
     def wait(self, seconds: float) -> list[Decision]:
         self.now += seconds
@@ -584,6 +589,35 @@ def test_a_retired_worker_finishes_what_it_runs_while_another_takes_its_place() 
     assert story.ready("w0.1") == [grant("c", "w0.1")]
     assert story.end("a") == [stop("w0")]
     assert story.lost("w0") == []
+
+
+def test_a_retired_worker_that_is_not_replaced_leaves_one_less() -> None:
+    story = Story(1, 1)
+    story.submit("running")
+    story.submit("beside it")
+
+    assert story.retire("w0", is_replaced=False) == []
+    assert story.retire("w0", is_replaced=False) == []  # it was on its way already
+    assert story.submit("next") == []
+    assert story.end("running") == [stop("w0")]
+    assert story.lost("w0") == []
+    assert story.end("beside it") == [grant("next", "w1")]
+
+
+def test_a_worker_that_is_not_replaced_takes_along_who_was_started_in_its_place() -> None:
+    story = Story(1, 1)
+    assert story.due("w0") == [start("w0.1")]
+
+    assert story.retire("w0", is_replaced=False) == [stop("w0")]
+    assert story.ready("w0.1") == [stop("w0.1")]
+
+
+def test_who_is_due_is_replaced_in_its_own_place_though_a_lower_one_is_free() -> None:
+    story = Story(1, 1, 1)
+    assert story.retire("w0", is_replaced=False) == [stop("w0")]
+
+    assert story.due("w2") == [start("w2.1")]
+    assert story.ready("w2.1") == [stop("w2")]
 
 
 def test_a_worker_whose_call_cannot_be_stopped_is_killed_when_its_others_have_ended() -> None:

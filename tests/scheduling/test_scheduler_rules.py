@@ -313,9 +313,12 @@ class PoolMachine(RuleBasedStateMachine):
         self.handle(CallAbandoned(call_id=call_id))
 
     @precondition(lambda self: self.processes and self.is_interesting)
-    @rule(worker_id=one_of(lambda self: self.processes))
-    def retire(self, worker_id: WorkerId) -> None:
-        self.handle(WorkerRetired(worker_id=worker_id))
+    @rule(worker_id=one_of(lambda self: self.processes), is_replaced=st.booleans())
+    def retire(self, worker_id: WorkerId, is_replaced: bool) -> None:  # noqa: FBT001 (hypothesis draws it)
+        here = [p for name, p in self.processes.items() if place_of(name) == place_of(worker_id)]
+        if not is_replaced and not self.processes[worker_id].is_draining:
+            self.wanted -= any(not (each.is_due or each.is_draining) for each in here)
+        self.handle(WorkerRetired(worker_id=worker_id, is_replaced=is_replaced))
 
     @precondition(lambda self: self.homes)
     @rule(now=st.floats(0, 1000))

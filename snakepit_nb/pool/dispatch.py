@@ -87,8 +87,6 @@ class Dispatch:
         """The variables of sessions, as their last cells left them."""
         self.retries = RetryBudget()
         self.finished = 0
-        self.given_up: list[WorkerId] = []
-        """The last workers of those places in which none is started any more."""
         self.last_correlation_id: CorrelationId | None = None
         self.is_closed = False
         self.tasks = tasks
@@ -236,7 +234,6 @@ class Dispatch:
         )
         log.warning("%s", problem)
         self.problems.append(problem)
-        self.given_up.append(decision.worker_id)
         self.worker_telling.place_given_up(decision.worker_id, decision.crashes)
 
     def _end(self, worker: LiveWorker, *, at_once: bool) -> None:

@@ -129,7 +129,6 @@ class Pool:
         """Starts or drains workers until there are this many."""
         staying = self._count_staying()
         self._dispatch.worker_telling.pool_resized(workers, before=staying)
-        self._dispatch.given_up.clear()
         self._dispatch.tell(PoolResized(workers=workers))
 
     def retire(self, worker_id: WorkerId) -> None:

@@ -52,7 +52,7 @@ def snapshot_of(dispatch: Dispatch) -> PoolSnapshot:
         recent=dispatch.telling.recent.look(now),
         last_correlation_id=dispatch.last_correlation_id,
         problems=tuple(dispatch.problems),
-        given_up=tuple(dispatch.given_up),
+        given_up=tuple(dispatch.worker_telling.given_up),
         happenings=dispatch.worker_telling.happenings.last,
         now=now,
     )

@@ -27,6 +27,8 @@ class WorkerTelling:
         self._pool = settings.name
         self._begun = time.monotonic()
         self.happenings = Happenings()
+        self.given_up: list[WorkerId] = []
+        """The last workers of those places in which none is started any more."""
         self._is_ready = False
 
     def pool_started(self) -> None:
@@ -56,6 +58,7 @@ class WorkerTelling:
     def pool_resized(self, workers: int, before: int) -> None:
         """Another number of workers is wanted."""
         self.happenings.note(f"{workers} workers are wanted in place of {before}")
+        self.given_up.clear()
         if wanted(events.PoolResized):
             emit(events.PoolResized(pool=self._pool, workers=workers, before=before))
 
@@ -121,6 +124,7 @@ class WorkerTelling:
     def place_given_up(self, worker_id: WorkerId, crashes: int) -> None:
         """No worker is started any more in place of one that crashed."""
         self.happenings.note(f"{worker_id} is not replaced: {crashes} crashes within a minute")
+        self.given_up.append(worker_id)
         if wanted(events.PlaceGivenUp):
             emit(events.PlaceGivenUp(pool=self._pool, worker_id=worker_id, crashes=crashes))
 

@@ -1,6 +1,5 @@
 """`Pool.map`: one function over iterables, in chunks, lazily and in order."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 from snakepit_nb.errors import SnakepitError, UsageError
 
 from .function_calls import Arguments, ChunkOutcome
+from .printing import is_noninteractive
 
 CHUNKS_AHEAD = 1000
 """How far the iterables are read, and their chunks pickled, ahead of what was consumed."""
@@ -100,8 +100,7 @@ def _submitted(
 
 
 def _bar(iterables: Sequence[Iterable[Any]], *, is_wanted: bool) -> Bar:
-    is_plain = os.environ.get("SNAKEPIT_NONINTERACTIVE", "0") not in {"", "0"}
-    if not is_wanted or is_plain:
+    if not is_wanted or is_noninteractive():
         return _NoBar()
     lengths = [len(iterable) for iterable in iterables if isinstance(iterable, Sized)]
     total = min(lengths) if len(lengths) == len(iterables) > 0 else None

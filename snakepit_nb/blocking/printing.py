@@ -1,5 +1,6 @@
-"""A cell's output where there is no notebook."""
+"""A cell's output where there is no notebook, and whether anybody shall see more than text."""
 
+import os
 import sys
 from typing import assert_never
 
@@ -32,3 +33,8 @@ def print_event(event: CellEvent) -> None:
             pass  # who runs the cell answers the one; the other is for front ends
         case _:
             assert_never(event)
+
+
+def is_noninteractive() -> bool:
+    """Tells whether what is shown must be plain, and the same in every run."""
+    return os.environ.get("SNAKEPIT_NONINTERACTIVE", "0") not in {"", "0"}

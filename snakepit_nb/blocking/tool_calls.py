@@ -2,14 +2,18 @@
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from functools import partial
+from threading import Event
 from typing import Any, Protocol
 
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
+from snakepit_nb.identifiers import CallId
+from snakepit_nb.pool.place import CallPlace
 from snakepit_nb.settings import Affinity, PoolSettings
 
 from .new_call import new_tool_call
 from .options import chosen
 from .portal_task import wait
+from .stream_view import shown_chunks
 from .tool_stream import ToolStream
 
 
@@ -27,6 +31,9 @@ class ToolRunner(Protocol):
         timeout: float | None,
     ) -> None:
         """Runs a streaming tool."""
+
+    def place_of(self, call_id: CallId) -> CallPlace | None:
+        """Tells, in any thread, where a call is."""
 
 
 class Caller:
@@ -86,15 +93,19 @@ class ToolCalls(Caller):
         timeout: float | None = -1.0,
         session: str | None = None,
         affinity: str | None = None,
+        show: bool = False,
         **more: object,
     ) -> Generator[Any]:
         """Runs a streaming tool; yields its items as they come. Closing it cancels the tool.
 
-        Args and Raises: as `call`; by default it may run for the pool's `stream_timeout`.
+        Args and Raises: as `call`; by default it may run for the pool's `stream_timeout`. With
+        `show` a view shows it meanwhile, whose Cancel button ends it with CallCancelledError; where
+        there is no front end, plain lines do.
         """
-        for chunk in self.open_stream(
+        stream = self.open_stream(
             tool, arguments, timeout=timeout, session=session, affinity=affinity, **more
-        ):
+        )
+        for chunk in shown_chunks(stream, Event()) if show else stream:
             if not chunk.is_final:
                 yield chunk.data
 
@@ -112,4 +123,5 @@ class ToolCalls(Caller):
         """As `stream`, but yields whole chunks, and can be cancelled from another thread."""
         call = self._new_call(tool, {**(arguments or {}), **more}, session, affinity)
         limit = self.settings.stream_timeout if timeout == -1.0 else timeout
-        return ToolStream(call, partial(self._runner.stream, call, timeout=limit))
+        work = partial(self._runner.stream, call, timeout=limit)
+        return ToolStream(call, work, partial(self._runner.place_of, call.call_id))

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator
 
 from snakepit_nb.calls import ToolCall, ToolChunk
+from snakepit_nb.pool.place import CallPlace
 
 from .delivery import Delivery
 
@@ -17,8 +18,12 @@ class ToolStream:
         self,
         call: ToolCall,
         work: Callable[[Callable[[ToolChunk], Awaitable[None]]], Awaitable[None]],
+        place: Callable[[], CallPlace | None],
     ) -> None:
+        self.tool_name = call.tool_name
         self.correlation_id = call.correlation_id
+        self.place = place
+        """Tells, in any thread, where the call is."""
         self._delivery: Delivery[ToolChunk, None] = Delivery(work)
 
     def __iter__(self) -> Iterator[ToolChunk]:

@@ -6,8 +6,9 @@ from typing import Any
 
 from snakepit_nb.blocking import face
 from snakepit_nb.blocking.handle import Pool
+from snakepit_nb.blocking.stream_view import shown_chunks
 from snakepit_nb.calls import ToolSpec
-from snakepit_nb.errors import UsageError, nearest
+from snakepit_nb.errors import CallCancelledError, UsageError, nearest
 
 from .cell_options import OptionParser, parse_seconds
 from .subcommand import Run, Subcommand, Surroundings, add_pool
@@ -67,28 +68,17 @@ def _call(found: argparse.Namespace, _: Surroundings) -> object:
     return chosen.call(found.tool, found.arguments, **_limits(found))
 
 
-def _stream(found: argparse.Namespace, _: Surroundings) -> object:
-    from .widgets.stream_view import open_stream_view  # noqa: PLC0415 (brings ipywidgets)
-
+def _stream(found: argparse.Namespace, __: Surroundings) -> object:
     chosen = face.pool(found.pool)
     _check_tool(chosen, found.tool)
     stream = chosen.open_stream(found.tool, found.arguments, **_limits(found))
     button_pressed = threading.Event()
-
-    def cancel() -> None:
-        button_pressed.set()
-        stream.cancel()
-
-    with open_stream_view(
-        tool_name=found.tool, correlation_id=stream.correlation_id, cancel=cancel
-    ) as view:
-        try:
-            for chunk in stream:
-                view.show(chunk)
-        except KeyboardInterrupt:
-            if not button_pressed.is_set():
-                raise
-            view.end("cancelled")  # what was asked for: the cell does not fail by it
+    try:
+        for _ in shown_chunks(stream, button_pressed):
+            pass
+    except CallCancelledError:
+        if not button_pressed.is_set():
+            raise  # else it was asked for here, and the cell does not fail by it
     return None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
+from snakepit_nb.blocking.stream_view import viewers
 from snakepit_nb.telemetry.cell_traces import cell_traces
 from snakepit_nb.telemetry.correlation import requests
 
@@ -11,6 +12,7 @@ from .auto import auto
 from .completion import install
 from .local_cells import LocalCells
 from .magics import SnakepitMagics
+from .widgets.stream_view import open_in_notebook
 
 
 def _note_begin(_: ExecutionInfo) -> None:
@@ -42,6 +44,7 @@ def load(shell: InteractiveShell) -> None:
     for moment, note in _NOTES.items():
         shell.events.register(moment, note)
     _undo.append(install(shell))
+    _undo.append(_enter_views())
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -55,6 +58,16 @@ def unload(shell: InteractiveShell) -> None:
         _undo.pop()()
     for moment, note in _NOTES.items():
         shell.events.unregister(moment, note)
+
+
+def _enter_views() -> Callable[[], None]:
+    """Lets streams be shown here; returns what takes that back."""
+    before, viewers.open = viewers.open, open_in_notebook
+
+    def undo() -> None:
+        viewers.open = before
+
+    return undo
 
 
 def _message_id(shell: InteractiveShell) -> str | None:

@@ -8,11 +8,12 @@ import anyio
 
 from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult
 from snakepit_nb.channel.channel import PutCellEvent
-from snakepit_nb.identifiers import WorkerId
+from snakepit_nb.identifiers import CallId, WorkerId
 
 from .dispatch import Dispatch
 from .loss import LostError, final_error
 from .pending_call import PendingCall
+from .place import CallPlace, place_of
 from .running_call import RunningCall
 from .supervisor import LiveWorker
 from .trace import leave_trace
@@ -97,6 +98,10 @@ class ManualLease:
         """Runs a streaming tool, as `Pool.stream` does."""
         async with self._entered(call, timeout) as pending:
             await self._lease.stream(call, pending, put)
+
+    def place_of(self, call_id: CallId) -> CallPlace | None:
+        """Tells, in any thread, where a call is; None: it waits for its turn here, or is over."""
+        return place_of(self._dispatch, call_id)
 
     @asynccontextmanager
     async def _entered(

@@ -41,6 +41,7 @@ from .ending import Ending
 from .lease import Lease, ManualLease, PutChunk
 from .loss import Loss, again_words
 from .pending_call import PendingCall
+from .place import CallPlace, place_of
 from .reading import pool_reading, snapshot_of, tools_of
 from .share import Share
 from .snapshot import PoolSnapshot
@@ -193,6 +194,10 @@ class Pool:
             await share.run(
                 lambda worker: Lease(self._dispatch, worker, pending).stream(call, pending, put)
             )
+
+    def place_of(self, call_id: CallId) -> CallPlace | None:
+        """Tells, in any thread, where a call is; None: it is not there yet, or over."""
+        return place_of(self._dispatch, call_id)
 
     async def run_cell(
         self,

@@ -1,6 +1,13 @@
 import pytest
 
-from snakepit_nb.blocking.short_text import fine_seconds, plain_line, short_percent
+from snakepit_nb.blocking.short_text import (
+    fine_seconds,
+    plain_line,
+    short_percent,
+    short_rate,
+    short_seconds,
+    short_value,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,3 +49,46 @@ def test_a_share_is_in_percent(fraction: float, text: str) -> None:
 )
 def test_a_line_from_elsewhere_does_nothing_to_its_surroundings(text: str, line: str) -> None:
     assert plain_line(text, 20) == line
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.912345, "0.9123"),
+        (1e-5, "1e-05"),
+        (True, "True"),
+        (12345678, "12345678"),
+        ([1, 2.34567, "a", 4, 5], "[1, 2.346, 'a', 4, …]"),
+        ({"a": {"b": {"c": 1}}}, "{a: {b: …}}"),
+        (b"\x00\x01", "<2 bytes>"),
+        ("", "''"),
+        ("two\nlines", "'two\\nlines'"),
+        ("\x1b[31mred", "'\\x1b[31mred'"),
+        ("x" * 1000, "x" * 59 + "…"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_values_are_short_and_on_one_line(value: object, text: str) -> None:
+    assert short_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (3.21, "3.2 s"), (42.9, "42 s"), (65, "1 min 05 s"), (9000, "2 h 30 min")],
+)
+def test_durations_are_as_fine_as_they_matter(seconds: float, text: str) -> None:
+    assert short_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "text"),
+    [
+        (5, 0.0, "0"),
+        (1, 50.0, "0.02"),
+        (5, 2.0, "2.5"),
+        (9999, 1000.0, "10"),
+        (24690, 2.0, "12,345"),
+    ],
+)
+def test_rates_have_no_needless_digits(count: int, seconds: float, text: str) -> None:
+    assert short_rate(count, seconds) == text

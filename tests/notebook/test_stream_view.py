@@ -10,11 +10,6 @@ import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
-from snakepit_nb.calls import ToolChunk
-from snakepit_nb.errors import CallCancelledError, ToolError
-from snakepit_nb.identifiers import CorrelationId
-from snakepit_nb.notebook.widgets.stream_view import open_stream_view
-
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(60)]
 
 Message = dict[str, Any]
@@ -22,8 +17,8 @@ Message = dict[str, Any]
 WAITING_STREAM = """
 import threading
 from ipywidgets import Widget
+from snakepit_nb.blocking.stream_view import Shown, open_stream_view
 from snakepit_nb.calls import ToolChunk
-from snakepit_nb.notebook.widgets.stream_view import open_stream_view
 
 cancelled = threading.Event()
 
@@ -31,7 +26,8 @@ def train():
     yield ToolChunk(number=0, data={"progress": 0.5, "epoch": 3, "note": "<script>"})
     assert cancelled.wait(30), "nobody cancelled"
 
-with open_stream_view(tool_name="train", correlation_id="sp-17", cancel=cancelled.set) as view:
+shown = Shown(tool_name="train", correlation_id="sp-17", cancel=cancelled.set)
+with open_stream_view(shown) as view:
     for chunk in train():
         view.show(chunk)
     view.end("cancelled" if cancelled.is_set() else "done")
@@ -41,12 +37,13 @@ print("the cell saw the cancel")
 TEN_THOUSAND_CHUNKS = """
 import time
 from ipywidgets.widgets.widget import _instances
+from snakepit_nb.blocking.stream_view import Shown, open_stream_view
 from snakepit_nb.calls import ToolChunk
-from snakepit_nb.notebook.widgets.stream_view import open_stream_view
 
 before = set(_instances)
 started = time.monotonic()
-with open_stream_view(tool_name="count", correlation_id="sp-18", cancel=lambda: None) as view:
+shown = Shown(tool_name="count", correlation_id="sp-18", cancel=print)
+with open_stream_view(shown) as view:
     for number in range(10_000):
         view.show(ToolChunk(number=number, data={"progress": number / 9_999, "at": number}))
 print(time.monotonic() - started)
@@ -54,9 +51,10 @@ print(set(_instances) - before)
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     manager, client = start_new_kernel(env=_environment(noninteractive="0"))
+    _messages_until(client, _ends(client.execute("%load_ext snakepit_nb")))
     yield manager, client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
@@ -148,64 +146,18 @@ def test_a_kernel_that_nobody_looks_at_prints_plain_lines() -> None:
     assert not [m for m in messages if m["msg_type"] in {"display_data", "update_display_data"}]
 
 
-def test_a_stream_that_is_read_to_its_end_is_done(capsys: pytest.CaptureFixture[str]) -> None:
-    with open_stream_view(tool_name="train", correlation_id="sp-1", cancel=_nobody) as view:
-        view.show(ToolChunk(number=0, data={"progress": 0.5, "epoch": 3, "accuracy": 0.91}))
-        view.show(ToolChunk(number=1, data={"progress": 1.0, "epoch": 6, "accuracy": 0.98765}))
-        view.show(ToolChunk(number=2, data=None, is_final=True))
-
-    assert capsys.readouterr().out == (
-        "[ 50%] epoch=3 accuracy=0.91\n[100%] epoch=6 accuracy=0.9877\ntrain: 2 chunks, done\n"
-    )
-
-
-@pytest.mark.parametrize(
-    ("error", "last_line"),
-    [
-        (ValueError("no such data"), "train: 0 chunks, failed: ValueError: no such data"),
-        (
-            ToolError("too big", remote_type="MemoryError", correlation_id=CorrelationId("sp-1")),
-            "train: 0 chunks, failed: MemoryError: too big",
-        ),
-        (CallCancelledError("The call was cancelled."), "train: 0 chunks, cancelled"),
-        (KeyboardInterrupt(), "train: 0 chunks, cancelled"),
-    ],
-    ids=["local", "remote", "cancelled", "interrupted"],
-)
-def test_an_error_that_leaves_the_view_ends_it_and_goes_on(
-    error: BaseException, last_line: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with (
-        pytest.raises(type(error)),
-        open_stream_view(tool_name="train", correlation_id="sp-1", cancel=_nobody),
-    ):
-        raise error
-
-    assert capsys.readouterr().out == f"{last_line}\n"
-
-
-def test_the_first_end_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    with open_stream_view(tool_name="train", correlation_id="sp-1", cancel=_nobody) as view:
-        view.end("cancelled")
-
-    assert capsys.readouterr().out == "train: 0 chunks, cancelled\n"
-
-
 def test_a_script_that_shows_a_stream_loads_no_part_of_jupyter() -> None:
     script = (
         "import sys\n"
-        "from snakepit_nb.notebook.widgets.stream_view import open_stream_view\n"
-        "with open_stream_view(tool_name='t', correlation_id='sp-1', cancel=print): pass\n"
+        "from snakepit_nb.blocking.stream_view import Shown, open_stream_view\n"
+        "shown = Shown(tool_name='t', correlation_id='sp-1', cancel=print)\n"
+        "with open_stream_view(shown): pass\n"
         "print({'IPython', 'ipywidgets', 'ipykernel'} & set(sys.modules))\n"
     )
     environment = _environment(noninteractive="0")
     output = subprocess.check_output([sys.executable, "-c", script], env=environment, text=True)
 
     assert output == "t: 0 chunks, done\nset()\n"
-
-
-def _nobody() -> None:
-    """What no one presses."""
 
 
 def _environment(*, noninteractive: str) -> dict[str, str]:

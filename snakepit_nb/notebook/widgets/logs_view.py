@@ -11,8 +11,10 @@ from snakepit_nb.telemetry.log_ring import KERNEL
 
 from .looks import FAILED_TONE, FAINT, MONOSPACE, TEXT, WARNING_TONE
 from .status_view import counted
+from .view_model import LogLine
 
 LONGEST_NAME = 60
+LONGEST_LINE = 200
 
 _INDENT = "    "
 _TABLE = f"table-layout:auto;border-collapse:collapse;margin:4px 0;{MONOSPACE};font-size:.92em"
@@ -42,6 +44,12 @@ class LogsView:
         note = f'<div style="{FAINT};font-size:.9em">{self._note}</div>'
         title = f"<b>{html.escape(self._title)}</b>"
         return f'<div style="text-align:left;{TEXT}">{title}{table}{note}</div>'
+
+
+def log_line(entry: LogEntry) -> LogLine:
+    """Returns an entry as a line for a view that shows the last few."""
+    words = f"{_time(entry)} {_level(entry)} {_worker(entry)} {_logger(entry)}: {entry.message}"
+    return LogLine(text=plain_line(words, LONGEST_LINE), tone=_tone(entry.level))
 
 
 def _text(entry: LogEntry, width: int) -> str:

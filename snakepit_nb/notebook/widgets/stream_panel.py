@@ -2,46 +2,55 @@
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from IPython.display import display
-from ipywidgets import HTML, Button, HBox, Layout
+from ipywidgets import HTML, Button, HBox, Layout, VBox
 
+from snakepit_nb.blocking.stream_lines import as_summary
+from snakepit_nb.blocking.stream_view import Shown
 from snakepit_nb.calls import ToolChunk
 
 from .live_control import keep_reachable
-from .view_model import StreamState, advanced, as_html, as_summary, ended
+from .stream_glance import StreamGlance
+from .stream_html import as_html, as_static_html, id_line
+from .stream_record import StreamRecord
+from .view_model import StreamState
 
 SECONDS_BETWEEN_PAINTS = 0.1
+BUSY_SHARE = 0.1
+"""Of the time, painting takes no more than this, however slow it is."""
+
+_COPY = (
+    "<button title='Copy the correlation id' aria-label='Copy the correlation id' style='cursor:"
+    "pointer;border:0;background:none;color:inherit;padding:0 8px;text-decoration:underline' "
+    'onclick="getSelection().selectAllChildren(this.previousElementSibling);'
+    "document.execCommand('copy');this.textContent='Copied'\">Copy</button>"
+)
 
 
 class StreamPanel:
     """Shows a stream at a pace that suits eyes, and gives way to static HTML at its end.
 
     Three threads meet here: the cell's thread brings chunks and ends, the painter shows, and the
-    button's thread cancels. The lock keeps the latter two away from widgets that were closed.
+    button's thread cancels. One lock is for what was brought, one for widgets that may be closed.
     """
 
-    def __init__(
-        self,
-        state: StreamState,
-        kernel: Any,
-        cancel: Callable[[], None],
-    ) -> None:
-        self._state = state
-        self._cancel = cancel
-        self._started = time.monotonic()
-        self._lock = threading.Lock()
+    def __init__(self, shown: Shown, kernel: Any) -> None:
+        self._shown = shown
+        self._record = StreamRecord()
+        self._glance = StreamGlance(shown, time.monotonic())
+        self._taking = threading.Lock()
+        self._closing = threading.Lock()
         self._has_ended = threading.Event()
-        self._picture = HTML(as_html(state), layout=Layout(flex="0 1 700px", margin="0"))
+        self._picture = HTML(as_html(self._state()), layout=Layout(flex="1 1 auto", margin="0"))
         self._button = _cancel_button()
-        self._panel = HBox(
-            [self._picture, self._button], layout=Layout(align_items="flex-start", margin="0")
-        )
+        heading = HBox([self._picture, self._button], layout=Layout(margin="0", max_width="800px"))
+        footer = HTML(id_line(shown.correlation_id, _COPY), layout=Layout(margin="0"))
+        self._widgets = _with_styles(VBox([heading, footer]), heading, footer, self._picture)
+        self._widgets += _with_styles(self._button)
         self._button.on_click(self._on_cancel)
-        if not keep_reachable(kernel, self._widgets()):
+        if not keep_reachable(kernel, self._widgets):
             self._button.disabled = True
             self._button.description = "Interrupt the kernel to cancel"
         self._display: Any = display(  # type: ignore[no-untyped-call]  # IPython's own
@@ -52,58 +61,58 @@ class StreamPanel:
 
     def show(self, chunk: ToolChunk) -> None:
         """Takes one more chunk in; the painter shows it within a tenth of a second."""
-        self._state = advanced(self._state, chunk, self._elapsed())
+        if not chunk.is_final:
+            with self._taking:
+                self._record.take(chunk.data)
 
     def end(self, outcome: str) -> None:
         """Puts static HTML in place of the widgets, which a saved notebook keeps."""
-        last = ended(self._state, outcome, self._elapsed())
-        self._give_way_to({"text/html": as_html(last), "text/plain": as_summary(last)})
+        last = self._state(outcome)
+        words = as_summary(last.tool_name, last.chunks, last.outcome)
+        self._give_way_to({"text/html": as_static_html(last), "text/plain": words})
 
     def withdraw(self) -> None:
         """Leaves nothing behind."""
         self._give_way_to({"text/plain": ""})
 
     def _give_way_to(self, bundle: dict[str, str]) -> None:
-        with self._lock:
+        with self._closing:
             if self._has_ended.is_set():
                 return
             self._has_ended.set()
             self._display.update(bundle, raw=True)
-            for widget in self._widgets():
+            for widget in self._widgets:
                 widget.close()
         self._painter.join()
 
-    def _elapsed(self) -> float:
-        return time.monotonic() - self._started
+    def _state(self, outcome: str = "") -> StreamState:
+        with self._taking:
+            record = self._record.copy()
+        return self._glance.state(record, time.monotonic(), outcome)
 
     def _keep_painting(self) -> None:
-        while not self._has_ended.wait(SECONDS_BETWEEN_PAINTS):
-            with self._lock:
+        pause = SECONDS_BETWEEN_PAINTS
+        while not self._has_ended.wait(pause):
+            begun = time.monotonic()
+            page = as_html(self._state())
+            with self._closing:
                 if not self._has_ended.is_set():
-                    now = replace(self._state, elapsed=self._elapsed())
-                    self._picture.value = as_html(now)  # not sent where it is what is shown
+                    self._picture.value = page  # not sent where it is what is shown
+            spent = time.monotonic() - begun
+            pause = max(SECONDS_BETWEEN_PAINTS, spent / BUSY_SHARE)
 
     def _on_cancel(self, _button: object) -> None:
-        with self._lock:
+        with self._closing:
             if self._has_ended.is_set() or self._button.disabled:
                 return
             self._button.disabled = True
             self._button.description = "Cancelling…"
-        self._cancel()
+        self._shown.cancel()
 
     def _live_bundle(self) -> dict[str, Any]:
         """The panel, with a text for front ends without widgets that says more than its `repr`."""
-        widget_view = self._panel._repr_mimebundle_()
-        return {**widget_view, "text/plain": f"{self._state.tool_name}: {self._state.outcome}"}
-
-    def _widgets(self) -> list[Any]:
-        """All that is composed here, the outermost first; layouts and styles are widgets too."""
-        shown = [self._panel, self._picture, self._button]
-        return [
-            *shown,
-            *(w.layout for w in shown),
-            *(w.style for w in shown if w.has_trait("style")),
-        ]
+        widget_view = self._widgets[0]._repr_mimebundle_()
+        return {**widget_view, "text/plain": f"{self._shown.tool_name}: running"}
 
 
 def _cancel_button() -> Button:
@@ -111,5 +120,11 @@ def _cancel_button() -> Button:
         description="Cancel",
         icon="stop",
         tooltip="Stop this stream (so does interrupting the kernel)",
-        layout=Layout(width="auto", height="24px", margin="0 0 0 12px", flex="0 0 auto"),
+        layout=Layout(width="auto", height="24px", margin="4px 0 0 12px", flex="0 0 auto"),
     )
+
+
+def _with_styles(*shown: Any) -> list[Any]:
+    """Widgets with their layouts and styles, which are widgets too."""
+    styles = [widget.style for widget in shown if widget.has_trait("style")]
+    return [*shown, *(widget.layout for widget in shown), *styles]

@@ -50,7 +50,7 @@ class PendingCall:
     """It may run twice."""
     holds_state: bool = False
     """Its session had state on its worker before it."""
-    lost: list[LostAttempt] = field(default_factory=list)
+    lost: tuple[LostAttempt, ...] = ()
     """The earlier ones, on workers that were lost."""
     worker_id: WorkerId | None = None
     is_cancelled: bool = False
@@ -111,15 +111,14 @@ class PendingCall:
 
     def begin_anew(self, progress: Progress) -> None:
         """Lets it look for another worker, its own having been lost."""
-        self.lost.append(
-            LostAttempt(
-                worker=self.worker or self.worker_id or "",
-                progress=progress,
-                sent=self.sent,
-                answered=self.answered,
-                error=self.rpc_error,
-            )
+        attempt = LostAttempt(
+            worker=self.worker or self.worker_id or "",
+            progress=progress,
+            sent=self.sent,
+            answered=self.answered,
+            error=self.rpc_error,
         )
+        self.lost += (attempt,)
         self.worker_id = self.scope = self._decided = None
         self.worker = self.rpc_error = ""
         self.sent = self.answered = 0

@@ -11,7 +11,7 @@ The files themselves are the business of `segments`.
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,6 +32,10 @@ QUICK_BYTES = 1024 * 1024
 """So much is copied on the loop; more would hold up the other calls, and goes to a thread."""
 
 T = TypeVar("T")
+
+_NOTHING: Mapping[str, int] = {}
+_noting = threading.Lock()
+"""Of all calls: most have nothing to note, and one for each would be made for nothing."""
 
 
 class Side(StrEnum):
@@ -113,15 +117,14 @@ class BufferEnd:
 class Outgoing:
     """The segments of one call that this end has made. Behind its `with` none of them is left."""
 
-    __slots__ = ("_is_closed", "_numbers", "_side", "_space", "_unwritten", "_writing", "_written")
+    __slots__ = ("_is_closed", "_numbers", "_side", "_space", "_unwritten", "_written")
 
     def __init__(self, space: BufferSpace, side: Side, numbers: Iterator[int]) -> None:
         self._space = space
         self._side = side
         self._numbers = numbers
-        self._unwritten: list[tuple[int, Sequence[Buffer], int]] = []
-        self._written: dict[str, int] = {}
-        self._writing = threading.Lock()
+        self._unwritten: tuple[tuple[int, Sequence[Buffer], int], ...] = ()
+        self._written: Mapping[str, int] = _NOTHING
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -140,7 +143,7 @@ class Outgoing:
         if not self._space.directories:
             return None
         number = next(self._numbers)
-        self._unwritten.append((number, parts, size))
+        self._unwritten += ((number, parts, size),)
         return number
 
     async def written(self, write: Callable[[SegmentMaker | None], T]) -> T:
@@ -157,7 +160,7 @@ class Outgoing:
 
     def write(self) -> bool:
         """Writes what was put. Tells whether there was room, else nothing of it is left. Blocks."""
-        unwritten, self._unwritten = self._unwritten, []
+        unwritten, self._unwritten = self._unwritten, ()
         written: dict[str, int] = {}
         for number, parts, size in unwritten:
             path = self._write(number, parts, size)
@@ -165,9 +168,9 @@ class Outgoing:
                 remove_segments(written)
                 return False
             written[path] = size
-        with self._writing:
+        with _noting:
             if not self._is_closed:
-                self._written |= written
+                self._written = {**self._written, **written}
                 return True
         remove_segments(written)  # the call has ended meanwhile
         return True
@@ -181,10 +184,10 @@ class Outgoing:
 
     def discard(self) -> None:
         """Removes what the other end has not taken, and all that would be written from now on."""
-        with self._writing:
+        with _noting:
             self._is_closed = True
         remove_segments(self._written)
-        self._written = {}
+        self._written = _NOTHING
 
     def _write(self, number: int, parts: Sequence[Buffer], size: int) -> str | None:
         for directory in self._space.directories:

@@ -1,8 +1,7 @@
 """What the worker's calls send through shared memory, until it was taken or nobody wants it."""
 
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import anyio
 
@@ -23,26 +22,24 @@ class Sending:
         self._untaken: dict[CallId, Outgoing] = {}
         self._forgotten: deque[CallId] = deque(maxlen=REMEMBERED)
 
-    @contextmanager
-    def of(self, call_id: CallId) -> Iterator[Outgoing]:
+    def of(self, call_id: CallId) -> "Sent":
         """Lets a call send. What it has sent stays where it is if it ends well."""
-        outgoing = self.end.outgoing()
+        return Sent(self, call_id)
+
+    def begin(self, call_id: CallId) -> Outgoing:
+        """Notes a call that is about to send."""
         self._open[call_id] = None
-        try:
-            yield outgoing
-        except Exception:
-            raise  # what a stream has sent before its error, is still to be read
-        except BaseException:  # nobody reads any more
+        return self.end.outgoing()
+
+    def finish(self, call_id: CallId, outgoing: Outgoing) -> None:
+        """Notes that a call sends no more."""
+        ended = self._open.pop(call_id, None)
+        if ended is not None:
+            ended.set()
+        if call_id in self._forgotten:
             outgoing.discard()
-            raise
-        finally:
-            ended = self._open.pop(call_id, None)
-            if ended is not None:
-                ended.set()
-            if call_id in self._forgotten:
-                outgoing.discard()
-            elif outgoing.untaken():
-                self._keep(call_id, outgoing)
+        elif outgoing.untaken():
+            self._keep(call_id, outgoing)
 
     async def forget(self, call_id: CallId) -> None:
         """Removes what a call has sent, once it sends no more: nobody waits for it.
@@ -63,3 +60,28 @@ class Sending:
             if not left.untaken():
                 del self._untaken[earlier]
         self._untaken[call_id] = outgoing
+
+
+class Sent:
+    """What one call sends within a `with`. A class, since each call has one."""
+
+    __slots__ = ("_call_id", "_outgoing", "_sending")
+
+    def __init__(self, sending: Sending, call_id: CallId) -> None:
+        self._sending = sending
+        self._call_id = call_id
+
+    def __enter__(self) -> Outgoing:
+        self._outgoing = self._sending.begin(self._call_id)
+        return self._outgoing
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        # What a stream has sent before an error of its own, is still to be read.
+        if error is not None and not isinstance(error, Exception):
+            self._outgoing.discard()  # nobody reads any more
+        self._sending.finish(self._call_id, self._outgoing)

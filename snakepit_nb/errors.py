@@ -9,14 +9,25 @@ from .identifiers import CorrelationId
 
 
 class SnakepitError(Exception):
-    """The base of all. `category` tells the family, `correlation_id` the cell or call, if known."""
+    """The base of all. `category` tells the family, `correlation_id` the cell or call, if known.
+
+    `details` has what the message words, for code: of an error of a call its `pool`, `tool`,
+    `call_id`, `session_id` and `worker_id`, and what else is known.
+    """
 
     category: ClassVar[str] = "snakepit"
 
-    def __init__(self, message: str, *, correlation_id: CorrelationId | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        correlation_id: CorrelationId | None = None,
+        details: Mapping[str, object] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.correlation_id = correlation_id
+        self.details = dict(details or {})
 
     def __str__(self) -> str:
         if self.correlation_id is None:
@@ -42,8 +53,9 @@ class ToolError(SnakepitError):
         remote_type: str = "Exception",
         remote_traceback: str = "",
         correlation_id: CorrelationId | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(message, correlation_id=correlation_id)
+        super().__init__(message, correlation_id=correlation_id, details=details)
         self.remote_type = remote_type
         self.remote_traceback = remote_traceback
 
@@ -55,6 +67,8 @@ class ToolError(SnakepitError):
         if not self.remote_traceback:
             return [f"{self.remote_type}: {self}"]
         lines = self.remote_traceback.rstrip("\n").splitlines()
+        if "hint" in self.details:
+            lines.append(f"Hint: {self.details['hint']}")
         if self.correlation_id is not None:
             lines.append(f"[in a worker, {self.correlation_id}]")
         return lines
@@ -83,6 +97,7 @@ class WorkersFailedError(ToolError, ExceptionGroup[Exception]):
         Exception.__init__(self, message, by_worker)
         self.by_worker = dict(by_worker)
         self.correlation_id = None
+        self.details = {}
         self.remote_type = "ExceptionGroup"
         self.remote_traceback = ""
 
@@ -197,8 +212,9 @@ class WorkerCrashedError(WorkerError):
         *,
         progress: Progress = Progress.UNKNOWN,
         correlation_id: CorrelationId | None = None,
+        details: Mapping[str, object] | None = None,
     ) -> None:
-        super().__init__(message, correlation_id=correlation_id)
+        super().__init__(message, correlation_id=correlation_id, details=details)
         self.progress = progress
 
 

@@ -86,7 +86,10 @@ def final_error(call: PendingCall, loss: Loss, why: NoRetry | None) -> SnakepitE
             correlation_id=call.correlation_id,
         )
     return WorkerCrashedError(
-        _words(call, loss, why), progress=loss.progress, correlation_id=call.correlation_id
+        _words(call, loss, why),
+        progress=loss.progress,
+        correlation_id=call.correlation_id,
+        details={"how": loss.how, "last_lines": loss.last_lines},
     )
 
 

@@ -7,7 +7,7 @@ from typing import Self, TypeVar
 
 import anyio
 
-from snakepit_nb.errors import Progress
+from snakepit_nb.errors import Progress, SnakepitError
 from snakepit_nb.scheduling.events import CallSubmitted
 from snakepit_nb.scheduling.retry import NoRetry, decide
 from snakepit_nb.telemetry.correlation import Label, belong_no_more, belong_to
@@ -66,6 +66,8 @@ class Share:
             self._dispatch.retries.note_success()
         elif self._worker is not None:
             self._dispatch.health.note_error(self._worker, self._call, error)
+        if isinstance(error, SnakepitError):
+            error.details = {**self._dispatch.telling.details(self._call), **error.details}
         self._dispatch.telling.call_ended(self._call, error)
         self._dispatch.leave(self._call, self._worker)
         leave_trace(self._call, self._dispatch.settings.name, error)

@@ -15,6 +15,7 @@ from snakepit_nb.errors import (
     PoolSaturatedError,
     QueueTimeoutError,
     SessionError,
+    ToolError,
     UnsendableResultError,
     ValueEncodingError,
     WorkerCrashedError,
@@ -180,12 +181,21 @@ class Telling:
             case PoolSaturatedError() if wanted(events.PoolSaturated):
                 size = self._settings.queue_size
                 emit(events.PoolSaturated(**self._of(call), queue_size=size))
+            case ToolError() if "problem" in error.details and wanted(events.ProblemRecognised):
+                problem = str(error.details["problem"])
+                emit(events.ProblemRecognised(**self._of(call), problem=problem))
             case UnsendableResultError():
                 self.not_sent(call, error.message, "back")
             case ValueEncodingError():
                 self.not_sent(call, error.message, "there")
             case _:
                 pass
+
+    def details(self, call: PendingCall) -> dict[str, object]:
+        """Tells of which call an error is, but for its correlation id, which each error has."""
+        told = {name: text for name, text in self._of(call).items() if text}
+        told.pop("correlation_id", None)
+        return told
 
     def _of(self, call: PendingCall) -> _OfCall:
         return {

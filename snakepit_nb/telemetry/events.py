@@ -304,6 +304,15 @@ class StreamEnded(OfCall):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemRecognised(OfCall):
+    """A tool raised an error of a kind that is well known."""
+
+    kind: ClassVar[str] = "pool.tool.problem"
+    problem: str
+    """`shape_mismatch`, `broadcast`, `device_mismatch`, `device_unavailable`, `out_of_memory`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SerializationFailed(OfCall):
     """A value did not travel. Its type is told, never the value."""
 

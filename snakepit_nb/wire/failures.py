@@ -27,6 +27,8 @@ from snakepit_nb.errors import (
 )
 from snakepit_nb.identifiers import CorrelationId
 
+from .problems import recognise
+
 # Python and IPython treat these in ways of their own when they are raised.
 _NOT_TO_BE_MIXED_IN = (StopIteration, StopAsyncIteration, SyntaxError, BaseExceptionGroup, Warning)
 LONGEST_TRACEBACK = 64 * 1024
@@ -64,12 +66,33 @@ def decode_failure(text: str, *, correlation_id: CorrelationId | None) -> Snakep
         return UsageError(message, correlation_id=correlation_id)
     if name == UnsendableResultError.__name__:
         return UnsendableResultError(message, correlation_id=correlation_id)
-    return remote_error_type(name)(
+    raised = remote_error_type(name)(
         message,
         remote_type=name,
         remote_traceback=str(fields.get("traceback", "")),
         correlation_id=correlation_id,
+        details=_details(fields, name, message),
     )
+    _add_notes(raised)
+    return raised
+
+
+def _details(fields: Mapping[str, Any], name: str, message: str) -> dict[str, object]:
+    """Gathers what the other end tells of the call, and what its message is known to mean."""
+    context = fields.get("context")
+    told = dict(context) if isinstance(context, Mapping) else {}
+    problem = recognise(f"{name}: {message}")
+    if problem is not None:
+        told |= {"problem": str(problem.kind), "hint": problem.hint, **problem.details}
+    return told
+
+
+def _add_notes(error: ToolError) -> None:
+    """Lets Python itself show, below an error that nobody caught, where it came from."""
+    if error.remote_traceback:
+        error.add_note(f"\nIn the worker:\n{error.remote_traceback.rstrip()}")
+    if "hint" in error.details:
+        error.add_note(f"Hint: {error.details['hint']}")
 
 
 def cell_failure(error: CellError) -> CellFailedError:
@@ -93,7 +116,9 @@ def decode_status(
     if status is grpc.StatusCode.UNAVAILABLE:
         return WorkerCrashedError("The worker is gone.", correlation_id=correlation_id)
     return WorkerError(
-        f"The worker answered {status.name}: {details}", correlation_id=correlation_id
+        f"The worker answered {status.name}: {details}",
+        correlation_id=correlation_id,
+        details={"status": status.name},
     )
 
 

@@ -31,6 +31,7 @@ from snakepit_nb.telemetry.events import (
     PoolSaturated,
     PoolStarted,
     PoolStopped,
+    ProblemRecognised,
     QueueTimeout,
     SerializationFailed,
     SessionCleaned,
@@ -73,6 +74,10 @@ class BusyDesk(Desk):
     @tool
     def number(self) -> int:
         return 1
+
+    @tool
+    def multiply(self) -> None:
+        raise ValueError("operands could not be broadcast together with shapes (2,) (3,)")
 
 
 async def test_a_pool_lives() -> None:
@@ -263,6 +268,13 @@ async def test_what_does_not_travel_is_told_by_its_type() -> None:
     assert "secret" not in repr(heard)
 
 
+async def test_a_problem_that_is_well_known_is_told() -> None:
+    async with hearing() as heard, open_test_pool(BusyDesk()) as pool:
+        await attempt(pool.call(a_call("multiply"), timeout=None))
+
+    assert [each.problem for each in of(ProblemRecognised, heard)] == ["broadcast"]
+
+
 async def test_a_full_worker_says_so() -> None:
     async with hearing() as heard:
         desk = BusyDesk()
@@ -334,6 +346,7 @@ STORIES = [
     test_sessions_come_and_go,
     test_a_stream_tells_how_much_came,
     test_what_does_not_travel_is_told_by_its_type,
+    test_a_problem_that_is_well_known_is_told,
     test_a_full_worker_says_so,
     test_a_call_is_run_again_and_a_place_given_up,
     test_a_worker_falls_ill_and_a_circuit_opens,

@@ -174,6 +174,23 @@ async def test_a_full_queue_refuses_at_once() -> None:
     assert desk.begun == ["a", "b"]
 
 
+async def test_an_error_of_a_call_says_of_which() -> None:
+    desk = Desk()
+    call = a_call("fail", session="s")
+    async with open_test_pool(desk) as pool:
+        with pytest.raises(ToolError) as caught:
+            await pool.call(call, timeout=None)
+
+    assert caught.value.correlation_id == call.correlation_id
+    assert caught.value.details.items() >= {
+        "pool": pool.settings.name,
+        "tool": "fail",
+        "call_id": call.call_id,
+        "session_id": "s",
+        "worker_id": "w0",
+    }.items()
+
+
 async def test_a_call_does_not_wait_for_longer_than_the_queue_timeout() -> None:
     desk = Desk()
     async with (

@@ -5,23 +5,23 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any
 
+from .comm_routing import let_comms_choose
+
 SECONDS_FOR_A_SUBSHELL = 5.0
 
 
 def keep_reachable(kernel: Any, widgets: Iterable[Any]) -> bool:
     """Lets events of these widgets run in a thread of their own. Tells whether they may arrive.
 
-    ipykernel 7.4 routes them to the subshell that the widget names: ours, which runs no cells.
-    7.0 to 7.3 leave the choice to the front end (JupyterLab chooses well). Before 7 they wait
-    until the cell has ended, and the kernel's interrupt is the only way in.
+    From ipykernel 7 on each goes to the subshell that the widget names: ours, which runs no cells.
+    Before 7 they wait until the cell has ended, and the kernel's interrupt is the only way in.
     """
-    if getattr(kernel, "shell_channel_thread", None) is None:
+    subshell_id = private_subshell(kernel)
+    if subshell_id is None:
         return False
-    routable = [w.comm for w in widgets if hasattr(w.comm, "_reply_subshell_for")]
-    subshell_id = private_subshell(kernel) if routable else None
-    if subshell_id is not None:
-        for comm in routable:
-            comm._reply_subshell_for = lambda _data, _default: subshell_id  # noqa: SLF001 (no public way)
+    let_comms_choose(kernel)
+    for widget in widgets:
+        widget.comm._reply_subshell_for = lambda _data, _default: subshell_id  # noqa: SLF001 (no public way)
     return True
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-WIDTH = 24
+WIDTH = 20
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 

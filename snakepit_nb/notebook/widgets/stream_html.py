@@ -137,7 +137,8 @@ def _table(rows: Sequence[Row]) -> str:
     return (
         f'<div style="overflow:hidden"><table style="border-collapse:collapse;table-layout:auto;'
         f'margin:4px 0 2px;{MONOSPACE};{_SMALL};line-height:18px" aria-label="the last chunks">'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<thead style="border:0"><tr style="border:0">{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
     )
 
 

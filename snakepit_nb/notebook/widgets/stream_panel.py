@@ -23,7 +23,8 @@ BUSY_SHARE = 0.1
 
 _COPY = (
     "<button title='Copy the correlation id' aria-label='Copy the correlation id' style='cursor:"
-    "pointer;border:0;background:none;color:inherit;padding:0 8px;text-decoration:underline' "
+    "pointer;border:0;background:none;font:inherit;color:inherit;padding:0 8px;"
+    "text-decoration:underline' "
     'onclick="getSelection().selectAllChildren(this.previousElementSibling);'
     "document.execCommand('copy');this.textContent='Copied'\">Copy</button>"
 )
@@ -118,7 +119,6 @@ class StreamPanel:
 def _cancel_button() -> Button:
     return Button(
         description="Cancel",
-        icon="stop",
         tooltip="Stop this stream (so does interrupting the kernel)",
         layout=Layout(width="auto", height="24px", margin="4px 0 0 12px", flex="0 0 auto"),
     )

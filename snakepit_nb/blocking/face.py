@@ -79,12 +79,18 @@ def start(
     running = _pools.get(name)
     if running is not None and running.is_running:
         return _reused(running, settings)
-    started = _pools[name] = Pool(settings)
+    started = begin(settings)
     try:
         started.wait_serving()
     except BaseException:
         started.stop(now=True)
         raise
+    return started
+
+
+def begin(settings: PoolSettings) -> Pool:
+    """Starts a pool and returns at once; what is called meanwhile waits for its workers."""
+    started = _pools[settings.name] = Pool(settings)
     return started
 
 

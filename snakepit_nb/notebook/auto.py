@@ -10,7 +10,6 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from snakepit_nb.blocking import face
 from snakepit_nb.errors import PoolNotFoundError, UsageError
 
 from .cell_options import CELL, parse_cell_options
@@ -55,14 +54,12 @@ class Auto:
 
         Raises:
             UsageError: they do not fit, or this shell is no kernel's.
-            PoolNotFoundError: there is no pool where the cells could run.
         """
         options = parse_cell_options(words)
         if options.local:
             raise UsageError("auto on --local: cells run in the kernel with %snakepit auto off.")
         if not self._undo:
             raise UsageError("%snakepit auto needs the kernel of a notebook.")
-        face.pool(options.pool)
         self._words = words
 
     def turn_off(self) -> None:

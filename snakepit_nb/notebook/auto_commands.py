@@ -2,9 +2,10 @@
 
 import argparse
 
+from snakepit_nb.blocking import face
 from snakepit_nb.errors import UsageError
 
-from .cell_options import OptionParser
+from .cell_options import OptionParser, parse_cell_options
 from .subcommand import Subcommand, Surroundings
 
 
@@ -26,6 +27,7 @@ def _auto(found: argparse.Namespace, surroundings: Surroundings) -> object:
     if auto is None:
         raise UsageError("%snakepit auto needs the kernel of a notebook.")
     if found.state == "on":
+        face.pool(parse_cell_options(found.options).pool)  # or it says that there is none
         auto.turn_on(found.options)
     elif found.options:
         raise UsageError(f"auto {found.state}: what is {found.options[0]!r}?")

@@ -81,7 +81,7 @@ def pool_commands() -> dict[str, Subcommand]:
     config.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="what to set")
 
     return {
-        "start": Subcommand(parser=_start_parser(), run=_start),
+        "start": Subcommand(parser=start_parser(), run=_start),
         "stop": Subcommand(parser=stop, run=_stop),
         "restart": Subcommand(parser=restart, run=_restart),
         "scale": Subcommand(parser=scale, run=_scale),
@@ -93,7 +93,8 @@ def pool_commands() -> dict[str, Subcommand]:
     }
 
 
-def _start_parser() -> OptionParser:
+def start_parser() -> OptionParser:
+    """Makes the parser for the options of `%snakepit start`."""
     start = OptionParser("%snakepit start", "Starts a pool and waits until it serves.")
     start.add_argument("-n", "--workers", type=int, metavar="N", help="how many worker processes")
     start.add_argument("--name", default="default", metavar="POOL", help="what to call the pool")
@@ -148,8 +149,12 @@ def _start_parser() -> OptionParser:
     return start
 
 
-def _start(found: argparse.Namespace, surroundings: Surroundings) -> object:
-    begun = time.monotonic()
+def start_options(found: argparse.Namespace, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of `face.start` that the parser has found.
+
+    Raises:
+        UsageError: a value has no form that is known.
+    """
     given = {
         option: getattr(found, option)
         for option in GIVEN_AS_THEY_ARE
@@ -161,14 +166,19 @@ def _start(found: argparse.Namespace, surroundings: Surroundings) -> object:
         given["worker_ttl"] = parse_seconds("--ttl", found.ttl)
     if found.max_memory is not None:
         given["max_memory"] = parse_bytes("--max-memory", found.max_memory)
-    started = face.start(
-        name=found.name,
-        adapters=[_adapter(adapter, surroundings.namespace) for adapter in found.adapter],
-        python=found.python,
-        cwd=found.cwd,
-        env=dict(_setting(setting) for setting in found.env),
+    return {
+        "name": found.name,
+        "adapters": [_adapter(adapter, namespace) for adapter in found.adapter],
+        "python": found.python,
+        "cwd": found.cwd,
+        "env": dict(_setting(setting) for setting in found.env),
         **given,
-    )
+    }
+
+
+def _start(found: argparse.Namespace, surroundings: Surroundings) -> object:
+    begun = time.monotonic()
+    started = face.start(**start_options(found, surroundings.namespace))
     if not found.quiet:
         _tell_start(started, time.monotonic() - begun)
     return None

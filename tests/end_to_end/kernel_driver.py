@@ -199,11 +199,11 @@ class Kernel:
 
 
 @contextmanager
-def open_kernel(directory: Path) -> Iterator[Kernel]:
+def open_kernel(directory: Path, *, name: str = "python3") -> Iterator[Kernel]:
     """Starts a kernel that works in this directory; behind the `with` it is gone."""
     environment = {**os.environ, "SNAKEPIT_NONINTERACTIVE": "1", "IPYTHONDIR": str(directory)}
     environment.pop("PYTEST_CURRENT_TEST", None)  # with it, ipykernel behaves otherwise
-    manager, client = start_new_kernel(kernel_name="python3", cwd=str(directory), env=environment)
+    manager, client = start_new_kernel(kernel_name=name, cwd=str(directory), env=environment)
     try:
         yield Kernel(manager=manager, client=client)
     finally:

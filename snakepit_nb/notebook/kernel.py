@@ -1,0 +1,36 @@
+"""The kernel "Python (snakepit)": it runs each cell in a worker, so no cell takes it down."""
+
+import shlex
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from traitlets import Unicode
+
+from snakepit_nb.blocking import face
+from snakepit_nb.blocking.options import pool_settings
+from snakepit_nb.errors import SnakepitError
+
+from .auto import auto
+from .pool_commands import start_options, start_parser
+
+
+class SnakepitKernel(IPythonKernel):
+    """ipykernel's own, with `%snakepit auto` on from the start, and a pool."""
+
+    start_options = Unicode("", help="Options of %snakepit start, for the kernel's pool.").tag(
+        config=True
+    )
+
+    def start(self) -> None:
+        """Begins to serve; the pool's workers get ready meanwhile."""
+        super().start()  # type: ignore[no-untyped-call]  # ipykernel is typed in part
+        shell: Any = self.shell
+        shell.extension_manager.load_extension("snakepit_nb")
+        auto(shell).turn_on()
+        try:
+            found = start_parser().parse(shlex.split(self.start_options))
+            found.workers = found.workers or 1  # its cells are of one session, on one worker
+            settings = pool_settings(**start_options(found, shell.user_ns))
+            face.begin(settings).exec_async("")  # so that the session is there for the first cell
+        except SnakepitError as error:
+            self.log.warning("The pool cannot start, and cells will say so: %s", error)

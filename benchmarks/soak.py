@@ -36,8 +36,6 @@ CALLERS = 6
 SAMPLES = 8
 WARM_UP_SHARE = 0.25
 KILL_SECONDS = 20.0
-CANCELLED_BYTES = 1200
-"""What grpcio keeps for good of each call that its client cancels (grpc/grpc#43360)."""
 GROWING_AND_SHRINKING = ("AnyIO worker thread",)
 """The threads of which there are more or fewer, within bounds, as there is to do."""
 MOST_NATIVE_THREADS = 24
@@ -82,11 +80,6 @@ class Sample:
     children: tuple[str, ...]
     workers: dict[int, tuple[int, int]]
     """By process id, how many descriptors and threads each has."""
-
-    def net_of_cancels(self, first: "Sample") -> int:
-        """Returns by how many bytes memory has grown, but for what grpcio keeps of cancels."""
-        cancelled = self.cancels + self.left - first.cancels - first.left
-        return self.resident - first.resident - cancelled * CANCELLED_BYTES
 
 
 @dataclass(slots=True)
@@ -194,7 +187,7 @@ class Soak:
         natives = [sample.native_threads for sample in self.samples]
         if max(natives) > MOST_NATIVE_THREADS:
             found.append(f"threads, as the system counts them: {natives}")
-        grown = last.net_of_cancels(first)
+        grown = last.resident - first.resident
         if grown > GROWTH_BYTES:
             found.append(f"memory has grown by {grown / MIB:.1f} MiB")
         return found + self.complaints_of_workers()
@@ -223,11 +216,7 @@ class Soak:
             "kills": self.counts["kill"],
             "resident after the warm-up, MiB": first.resident / MIB,
             "growth, MiB": (last.resident - first.resident) / MIB,
-            "growth but for cancels, MiB": last.net_of_cancels(first) / MIB,
             "slope, MiB/h": slope([(s.seconds / 3600, s.resident / MIB) for s in self.samples]),
-            "slope but for cancels, MiB/h": slope(
-                [(s.seconds / 3600, s.net_of_cancels(first) / MIB) for s in self.samples]
-            ),
             "calls/s": (last.calls - first.calls) / hours / 3600,
         }
 

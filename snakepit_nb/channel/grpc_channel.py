@@ -25,7 +25,7 @@ from snakepit_nb.calls import (
     ToolResult,
     ToolSpec,
 )
-from snakepit_nb.errors import ValueEncodingError, WorkerCrashedError
+from snakepit_nb.errors import SnakepitError, ValueEncodingError, WorkerCrashedError
 from snakepit_nb.identifiers import (
     CORRELATION_HEADER,
     TOKEN_HEADER,
@@ -76,7 +76,7 @@ async def open_grpc_channel(
         try:
             yield opened
         finally:
-            opened.is_closed = True
+            opened.close()
 
 
 class GrpcChannel:
@@ -89,7 +89,14 @@ class GrpcChannel:
         self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
         self._token = (TOKEN_HEADER, token)
         self._buffers = BufferEnd(buffers, Side.KERNEL)
+        self._leaving: set[asyncio.Task[None]] = set()  # held, because the loop holds tasks weakly
         self.is_closed = False
+
+    def close(self) -> None:
+        """Notes that the way ends: nobody waits any more for what was left on it."""
+        self.is_closed = True
+        for leaving in self._leaving:
+            leaving.cancel()
 
     async def ping(self) -> None:
         """Returns when the worker's interpreter has answered."""
@@ -240,9 +247,31 @@ class GrpcChannel:
             try:
                 await ended
             except BaseException:
-                rpc.cancel()
+                self._leave(rpc, call)
                 raise
             return await rpc
+
+    def _leave(
+        self, rpc: "grpc.aio.UnaryUnaryCall[Request, Response]", call: ToolCall | None
+    ) -> None:
+        """Ends what nobody waits for: a tool by an interrupt, to which the worker replies.
+
+        Of each call that its client cancels, gRPC keeps more than a kilobyte for good.
+        """
+        if call is None or rpc.done():
+            rpc.cancel()
+            return
+        leaving = asyncio.ensure_future(self._interrupt_left(rpc, call.call_id))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+
+    async def _interrupt_left(
+        self, rpc: "grpc.aio.UnaryUnaryCall[Request, Response]", call_id: CallId
+    ) -> None:
+        try:
+            await self.interrupt(call_id)
+        except SnakepitError:  # it is gone, or knows no interrupts
+            rpc.cancel()
 
     def _headers(self, call: ToolCall | CellCall | CommDelivery | None) -> grpc.aio.Metadata:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""

@@ -86,19 +86,23 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         typing_in = self._typing_in[cell.call_id] = TypingIn(serves.cancellation)
         inputs = partial(read_inputs, request, self._sending.end)
         work = partial(self._run_here, cell, inputs, outbox, typing_in, serves, watch)
-        async with self._runner.running(
-            cell.call_id,
-            work,
-            outbox.close,
-            where=cell.session_id or Place.FRESH_THREAD,
-            cancellation=serves.cancellation,
-        ) as running:
-            try:
-                await _send_events(outbox, context)
-            finally:
-                outbox.close()  # where the reader is gone, nobody shall wait for room
-                del self._typing_in[cell.call_id]
-        return _reply_of(cell, running)
+        try:
+            async with self._runner.running(
+                cell.call_id,
+                work,
+                outbox.close,
+                where=cell.session_id or Place.FRESH_THREAD,
+                cancellation=serves.cancellation,
+            ) as running:
+                try:
+                    await _send_events(outbox, context)
+                finally:
+                    outbox.close()  # where the reader is gone, nobody shall wait for room
+            return _reply_of(cell, running)
+        except CallEndedError as error:  # it was interrupted before its turn
+            return _failed(cell, error)
+        finally:
+            del self._typing_in[cell.call_id]
 
     async def Interrupt(
         self, request: cells.InterruptRequest, _: ServicerContext
@@ -275,7 +279,11 @@ def _reply_of(cell: CellCall, running: Running[CellReply]) -> CellReply:
     try:
         return running.result()
     except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-        return CellReply(execution_count=cell.execution_count, error=_cell_error(error))
+        return _failed(cell, error)
+
+
+def _failed(cell: CellCall, error: Exception) -> CellReply:
+    return CellReply(execution_count=cell.execution_count, error=_cell_error(error))
 
 
 def _cell_error(error: BaseException) -> CellError:

@@ -44,9 +44,7 @@ class MainThread(Runner):
 
         The next call is started from this thread too, so it cannot be the one that is hit.
         """
-        call = self._calls.get(call_id)
-        if call is not None:
-            call.cancellation.requested = True  # before the look, for one that begins right now
+        self.note_interrupt(call_id)  # before the look, for one that begins right now
         if call_id not in (self._call, self._beside):
             return
         heard = self._heard

@@ -59,10 +59,9 @@ class Threads(Runner):
 
     def interrupt(self, call_id: CallId) -> None:
         """Cancels a call that awaits, and lets plain code see that nobody waits for it."""
-        call = self._calls.get(call_id)
+        call = self.note_interrupt(call_id)  # before the look, for one that begins right now
         if call is None:
             return
-        call.cancellation.requested = True  # before the look, for a call that begins right now
 
         def cancel() -> None:
             if call.has_begun and call.task is not None:

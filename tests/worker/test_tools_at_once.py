@@ -1,5 +1,6 @@
 """Tools in a real worker process of the thread profile."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -8,6 +9,7 @@ import anyio
 import anyio.abc
 import grpc.aio
 import pytest
+from psutil import Process
 
 from snakepit_nb.calls import ToolCall
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
@@ -22,6 +24,8 @@ from .calling import MESSAGE_BYTES, a_call, at_once, items, thread_spec, until
 from .thread_tools import AT_ONCE
 
 pytestmark = pytest.mark.process
+
+MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +223,38 @@ async def test_a_call_that_is_cancelled_before_its_turn_never_runs(
             note.touch()
 
     assert not has_begun(late)
+
+
+async def test_a_call_that_comes_behind_its_interrupt_never_runs(
+    channel: GrpcChannel, tmp_path: Path
+) -> None:
+    call = a_call("wait_for_ever", note=str(tmp_path / "late"))
+    await channel.interrupt(call.call_id)
+
+    with pytest.raises(ToolError) as caught:
+        await channel.call(call)
+
+    assert caught.value.remote_type == "KeyboardInterrupt"
+    assert not has_begun(tmp_path / "late")
+
+
+@pytest.mark.slow
+async def test_cancelled_calls_leave_no_memory_behind(channel: GrpcChannel) -> None:
+    async def cancel_many(times: int) -> int:
+        for _ in range(times // AT_ONCE):
+            async with anyio.create_task_group() as tasks:
+                calls = [a_call("wait") for _ in range(AT_ONCE)]
+                scopes = [cancellable(channel, call, tasks) for call in calls]
+                await channel.ping()
+                for scope in scopes:
+                    scope.cancel()
+            for call in calls:
+                await channel.wait_stopped(call.call_id)
+        gc.collect()
+        return Process().memory_info().rss
+
+    before = await cancel_many(600)
+    assert await cancel_many(2000) - before < MIB  # were they cancelled in gRPC, over 2 MiB
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,10 @@ class ThreadTools(Adapter):
             yield number
 
     @tool
+    async def wait(self) -> None:
+        await asyncio.Event().wait()
+
+    @tool
     def hold(self, note: str) -> str:
         """Blocks until the note is written, whatever else happens."""
         Path(note).with_suffix(".begun").touch()

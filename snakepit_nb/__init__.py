@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from .blocking.async_pool import open_pool as open_pool
+    from .blocking.exposing import expose as expose
     from .blocking.face import configure as configure
     from .blocking.face import pool as pool
     from .blocking.face import pools as pools
@@ -35,6 +36,7 @@ _HOMES = {
     "ToolError": "errors",
     "configure": "blocking.face",
     "correlation": "telemetry.correlation",
+    "expose": "blocking.exposing",
     "on": "telemetry.bus",
     "open_pool": "blocking.async_pool",
     "pool": "blocking.face",

@@ -63,6 +63,10 @@ class ToolCall:
     metadata: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
     """What people call it, where the tool's own name tells them nothing; it does not travel."""
+    worker_id: WorkerId | None = None
+    """The only worker that it wants."""
+    on_behalf_of: tuple[CallId, ...] = ()
+    """The calls that wait for it: it is made by a host tool that the last of them has called."""
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 
@@ -116,6 +120,8 @@ class CellCall:
     """Somebody is there to answer what its code asks for."""
     parent: bytes = b""
     """JSON: the front end's message that asked for it, without its code; empty: there is none."""
+    on_behalf_of: tuple[CallId, ...] = ()
+    """As a tool's."""
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 

@@ -145,6 +145,10 @@ class CircuitOpenError(PoolError):
     """The tool has crashed its workers, or run out of time, too often in a row."""
 
 
+class DeadlockError(PoolError):
+    """The call could never run: those that hold the workers wait for it."""
+
+
 class QueueTimeoutError(PoolError):
     """The call waited in the queue for longer than it may."""
 

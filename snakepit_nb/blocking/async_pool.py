@@ -37,7 +37,8 @@ async def open_pool(
     """
     settings = pool_settings(workers, adapters=adapters, **options)
     scope = portal().open(open_process_pool(settings))
-    pool = await anyio.to_thread.run_sync(scope.__enter__)
+    doors = await anyio.to_thread.run_sync(scope.__enter__)
+    pool = doors.bridge.pool
     try:
         await awaited(pool.wait_serving)
         yield AsyncPool(pool.settings, pool)

@@ -14,6 +14,7 @@ from .call_future import CallFuture
 from .cell_outcome import Outcome, error_of, values_of
 from .cell_plan import CellPlan
 from .cell_run import Piece, run_all
+from .errands import remember_context
 from .feed import Feed
 from .portal import portal
 from .portal_task import let_run
@@ -50,6 +51,8 @@ def start_cell(feed: Feed, plan: CellPlan, audience: Audience) -> BackgroundCell
     what = f"cell [{number}]" if number else "cell"
     future = BackgroundCell(what, plan.correlation_id, lambda: _runs(feed, plan))
     future.add_done_callback(partial(_let_go, feed, plan))
+    forget = remember_context([cell.call_id for cell in plan.cells])
+    future.add_done_callback(lambda _: forget())
     feed.start(
         partial(_run, feed, plan, audience, future),
         partial(_refuse, feed, audience, future),

@@ -1,10 +1,12 @@
 """The calls of a cell, run side by side: for a thread that waits for them, or in the background."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import anyio
 
+from snakepit_nb.bridge.host_calls import calls_that_wait
 from snakepit_nb.calls import CellCall, CellEvent, InputRequest
 from snakepit_nb.errors import SnakepitError
 from snakepit_nb.identifiers import CallId
@@ -31,6 +33,8 @@ def run_cells(
 
     Returns: how each ended, in order.
     """
+    asked_by = calls_that_wait()
+    cells = [replace(cell, on_behalf_of=asked_by) for cell in cells] if asked_by else cells
     prompt = Prompt()
     delivery: Delivery[Piece, list[Outcome]] = Delivery(
         lambda put: _run_all_asking(pool, cells, put, timeout, prompt)
@@ -49,12 +53,13 @@ def run_cells(
         for cell in cells:
             let_run(partial(how, cell.call_id))
 
-    return show_here(
-        delivery,
-        show_or_ask,
-        interrupt=partial(end, pool.interrupt),
-        kill=partial(end, partial(pool.kill, because=KILLED_BY_INTERRUPT)),
-    )
+    with delivery.receiving([cell.call_id for cell in cells]):
+        return show_here(
+            delivery,
+            show_or_ask,
+            interrupt=partial(end, pool.interrupt),
+            kill=partial(end, partial(pool.kill, because=KILLED_BY_INTERRUPT)),
+        )
 
 
 async def _run_all_asking(

@@ -1,13 +1,17 @@
 """What a task on the portal thread hands to a thread that waits for it, piece by piece."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum, auto
 from functools import partial
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import anyio
 
+from snakepit_nb.identifiers import CallId
+
+from .errands import Errand, receiving
 from .portal_task import PIECES_AHEAD, PortalTask
 
 T = TypeVar("T")
@@ -25,7 +29,7 @@ class Delivery(Generic[T, R]):
     """
 
     def __init__(self, work: Callable[[Callable[[T], Awaitable[None]]], Awaitable[R]]) -> None:
-        self._pieces: SimpleQueue[T | _Mark] = SimpleQueue()
+        self._pieces: SimpleQueue[T | _Mark | Errand[Any]] = SimpleQueue()
         self._is_cancelled = False
         self._has_ended = False
         at_end = partial(self._pieces.put, _Mark.END)
@@ -40,8 +44,22 @@ class Delivery(Generic[T, R]):
             piece = self._pieces.get()
             if isinstance(piece, _Mark):
                 self._has_ended = True
+            elif isinstance(piece, Errand):
+                piece.run()
             else:
                 yield piece
+
+    @contextmanager
+    def receiving(self, call_ids: Sequence[CallId]) -> Iterator[None]:
+        """Lets what calls ask of the notebook run in the iterating thread, within the `with`."""
+        with receiving(call_ids, self._pieces.put):
+            try:
+                yield
+            finally:
+                while not self._pieces.empty():
+                    left = self._pieces.get()
+                    if isinstance(left, Errand):
+                        left.give_up()
 
     @property
     def result(self) -> R:

@@ -14,10 +14,10 @@ from typing import Any, Generic, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
+from snakepit_nb.bridge.doors import Doors
 from snakepit_nb.calls import ToolCall, ToolResult
 from snakepit_nb.errors import PoolClosedError, PoolSaturatedError, SnakepitError
 from snakepit_nb.identifiers import CallId, CorrelationId
-from snakepit_nb.pool.pool import Pool
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.wire.function_calls import joined_parameters, read_mapped
 
@@ -35,8 +35,8 @@ async def open_fed_pool(settings: PoolSettings) -> AsyncIterator["Feed"]:
 
     The runners outlive the pool, to hand on how it ended what still ran.
     """
-    async with anyio.create_task_group() as runners, open_process_pool(settings) as pool:
-        feed = Feed(pool, runners)
+    async with anyio.create_task_group() as runners, open_process_pool(settings) as doors:
+        feed = Feed(doors, runners)
         try:
             yield feed
         finally:
@@ -81,8 +81,9 @@ class Bundle:
 class Feed:
     """The functions of one pool that wait or run. Made by `open_fed_pool`."""
 
-    def __init__(self, pool: Pool, runners: TaskGroup) -> None:
-        self.pool = pool
+    def __init__(self, doors: Doors, runners: TaskGroup) -> None:
+        self.doors = doors
+        self.pool = doors.bridge.pool
         self.paces = Paces()
         self._tasks = runners
         self._lock = threading.Lock()
@@ -92,7 +93,7 @@ class Feed:
         self._needs_no_wake = False
         self._refusal = ""
         self._rested: anyio.Event | None = None
-        self.resize(pool.settings.workers)
+        self.resize(self.pool.settings.workers)
 
     def submit(
         self, call: ToolCall, read: Callable[[Any], Awaitable[T]], pace: Pace | None = None

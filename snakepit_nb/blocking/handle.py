@@ -24,6 +24,7 @@ from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.home import flush
 
+from .bridge_calls import BridgeCalls
 from .cell_calls import CellCalls
 from .comm_delivery import send_comm, send_comm_later
 from .event_control import changed_control
@@ -39,7 +40,7 @@ from .tool_calls import ToolCalls
 from .workforce import Workforce
 
 
-class Pool(ToolCalls, FunctionCalls, CellCalls, Workforce):
+class Pool(ToolCalls, FunctionCalls, CellCalls, Workforce, BridgeCalls):
     """A running pool. Made by `start`; ends by `stop`, or at the end of a `with`."""
 
     def __init__(self, settings: PoolSettings) -> None:

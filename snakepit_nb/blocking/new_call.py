@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from snakepit_nb.bridge.host_calls import calls_that_wait
 from snakepit_nb.calls import NO_ORIGIN, Origin, ToolCall
 from snakepit_nb.errors import UsageError
 from snakepit_nb.identifiers import (
@@ -44,6 +45,7 @@ def new_tool_call(
         parameters={name: arguments[name] for name in arguments if name != CORRELATION_KEY},
         session_id=None if session is None else SessionId(session),
         affinity=affinity,
+        on_behalf_of=calls_that_wait(),
         origin=new_origin(settings, correlation_id),
     )
 

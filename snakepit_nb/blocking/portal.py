@@ -32,9 +32,14 @@ class Portal:
         self._mailbox = Mailbox(wake)
         self._thread = threading.get_ident()
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this is that thread."""
+        return threading.get_ident() == self._thread
+
     def call(self, function: Callable[..., T], *arguments: object) -> T:
         """Calls a function there, which must not wait for anything, and returns its value."""
-        if threading.get_ident() == self._thread:  # a callback of a future
+        if self.is_here:  # a callback of a future
             return function(*arguments)
         return self._blocking.call(function, *arguments)
 

@@ -4,17 +4,20 @@ import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from concurrent import futures
 from functools import partial
 from queue import SimpleQueue
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import anyio
 import anyio.lowlevel
 
+from snakepit_nb.errors import UsageError
+from snakepit_nb.identifiers import CallId
 from snakepit_nb.mailbox import Mailbox
 
+from .errands import Errand, receiving
 from .portal import portal
 
 log = logging.getLogger(__name__)
@@ -89,26 +92,43 @@ class PortalTask(Generic[T]):
         self._at_end()
 
 
-def wait(work: Callable[[], Awaitable[T]]) -> T:
+def wait(work: Callable[[], Awaitable[T]], *, call_ids: Sequence[CallId] = ()) -> T:
     """Runs `work` on the portal thread and waits for it.
 
-    An interrupt cancels the work and waits for its end, so that the next call finds the worker
-    free; a second one does not wait for that.
+    What the calls of these ids ask of the notebook meanwhile runs here. An interrupt cancels the
+    work and waits for its end, so that the next call finds the worker free; a second one does not
+    wait for that.
 
     Raises:
         KeyboardInterrupt: it was interrupted.
+        UsageError: the portal thread itself would wait, and for ever.
     """
-    ended: SimpleQueue[None] = SimpleQueue()
-    task = PortalTask(work, partial(ended.put, None))
-    try:
-        task.start()
-        ended.get()
-    except BaseException:
-        task.cancel()
-        if not task.has_ended:
-            ended.get()
-        raise
+    if portal().is_here:
+        raise UsageError(
+            "This waits on the thread that serves all pools. In an async host tool, write "
+            "`await asyncio.to_thread(pool.call, ...)`."
+        )
+    posted: SimpleQueue[Errand[Any] | None] = SimpleQueue()
+    task = PortalTask(work, partial(posted.put, None))
+    with receiving(call_ids, posted.put):
+        try:
+            task.start()
+            while (errand := posted.get()) is not None:
+                errand.run()
+        except BaseException:
+            task.cancel()
+            while not task.has_ended:
+                _give_up(posted.get())
+            raise
+        finally:
+            while not posted.empty():
+                _give_up(posted.get())
     return task.result()
+
+
+def _give_up(errand: "Errand[Any] | None") -> None:
+    if errand is not None:
+        errand.give_up()
 
 
 def let_run(work: Callable[[], Awaitable[object]]) -> None:

@@ -1,6 +1,6 @@
 """A session by hand: code and variables that stay in one worker."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -49,6 +49,9 @@ class SessionPool(Protocol):
 
     def lease(self, worker: str | None = None) -> AbstractContextManager[Lease]:
         """Books a share of a worker."""
+
+    def expose_to(self, session: str, function: Callable[..., Any], *, name: str) -> None:
+        """Lets the code of a session call a function."""
 
     def end_session(self, name: str) -> None:
         """Lets a session go."""
@@ -145,6 +148,14 @@ class Session:
     def call(self, tool: str, /, **more: Any) -> Any:
         """Runs a tool on the session's worker; arguments and errors as `Pool.call`."""
         return self._pool.call(tool, session=self.name, **more)
+
+    def expose(self, function: Callable[..., Any], /, *, name: str = "") -> None:
+        """Lets the code of this session, and no other, call a function; it goes with the session.
+
+        Raises:
+            UsageError: its name cannot be a tool's, or the session has one of that name.
+        """
+        self._pool.expose_to(self.name, function, name=name)
 
     def end(self) -> None:
         """Lets the session go."""

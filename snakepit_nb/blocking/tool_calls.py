@@ -82,7 +82,8 @@ class ToolCalls(Caller):
         """
         call = self._new_call(tool, {**(arguments or {}), **more}, session, affinity)
         limit = self.settings.call_timeout if timeout == -1.0 else timeout
-        return wait(partial(self._runner.call, call, timeout=limit)).value
+        work = partial(self._runner.call, call, timeout=limit)
+        return wait(work, call_ids=[call.call_id]).value
 
     def stream(
         self,

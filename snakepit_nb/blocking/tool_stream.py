@@ -24,12 +24,14 @@ class ToolStream:
         self.correlation_id = call.correlation_id
         self.place = place
         """Tells, in any thread, where the call is."""
+        self._call_id = call.call_id
         self._delivery: Delivery[ToolChunk, None] = Delivery(work)
 
     def __iter__(self) -> Iterator[ToolChunk]:
         try:
-            self._delivery.start()
-            yield from self._delivery
+            with self._delivery.receiving([self._call_id]):
+                self._delivery.start()
+                yield from self._delivery
         except BaseException:
             self.cancel()
             raise

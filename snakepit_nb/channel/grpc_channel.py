@@ -46,6 +46,7 @@ from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.messages import read_chunk, read_result, read_tool, write_call
 from snakepit_nb.wire.observation_messages import read_observation
+from snakepit_nb.wire.unary import answer_of
 
 from .channel import EventTap, PutCellEvent
 
@@ -235,21 +236,10 @@ class GrpcChannel:
         request: Request,
         call: ToolCall | None,
     ) -> Response:
-        """Makes one unary call.
-
-        A plain `await` of one breaks inside an anyio cancel scope: gRPC swallows the scope's
-        message. So a future is awaited, and gRPC only when it has ended.
-        """
+        """Makes one unary call."""
         with _Translated(self, None if call is None else call.correlation_id):
             rpc = method(request, metadata=self._headers(call))
-            ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            rpc.add_done_callback(lambda _: _settle(ended))
-            try:
-                await ended
-            except BaseException:
-                self._leave(rpc, call)
-                raise
-            return await rpc
+            return await answer_of(rpc, leave=partial(self._leave, rpc, call))
 
     def _leave(
         self, rpc: "grpc.aio.UnaryUnaryCall[Request, Response]", call: ToolCall | None
@@ -359,8 +349,3 @@ async def _read(rpc: "grpc.aio.UnaryStreamCall[Request, Response]") -> object:
 def _forget(reading: "asyncio.Future[object]") -> None:
     if not reading.cancelled():
         reading.exception()  # nobody else asks for it
-
-
-def _settle(ended: "asyncio.Future[None]") -> None:
-    if not ended.done():  # nor cancelled
-        ended.set_result(None)

@@ -12,7 +12,7 @@ from snakepit_nb.identifiers import CallId, WorkerId
 from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.buffers import BufferSpace
-from snakepit_nb.wire.handshake import Announcement, BridgeAddress
+from snakepit_nb.wire.handshake import Announcement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,6 @@ class LaunchSpec:
     threads: int = 1
     message_bytes: int
     ready_timeout: float
-    bridge: BridgeAddress | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

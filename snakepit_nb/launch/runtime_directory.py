@@ -78,6 +78,11 @@ def black_box_path(directory: Path, number: int) -> Path:
     return directory / f"{number}.box"
 
 
+def bridge_socket_path(directory: Path) -> Path:
+    """Names the socket at which the workers of a directory find the kernel."""
+    return directory / "bridge.sock"
+
+
 def _made(directory: Path) -> Path:
     if not _make_private(directory, may_exist=False):
         raise WorkerStartError(f"{directory} cannot be made; workers keep their sockets there.")

@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from .run_record import RunRecord
 from .runtime_directory import (
     SHARED_MEMORY,
     black_box_path,
+    bridge_socket_path,
     create_buffer_directories,
     create_runtime_directory,
     restore_runtime_directory,
@@ -59,6 +60,7 @@ async def open_subprocess_launcher(
     command: Sequence[str] = ("-m", "snakepit_nb.worker"),
     sweeps: bool = True,
     on_problem: Callable[[str], object] = lambda _: None,
+    on_bridge: Callable[[Path], Awaitable[None]] | None = None,
     shared_memory: Path = SHARED_MEMORY,
 ) -> AsyncIterator["SubprocessLauncher"]:
     """Opens a launcher that leaves no process behind.
@@ -67,12 +69,14 @@ async def open_subprocess_launcher(
         command: What the interpreter runs.
         sweeps: Whether what dead kernels have left is cleared away, now and every minute.
         on_problem: Is told, by a launch, why workers are not noted in the registry.
+        on_bridge: Is awaited with the path of the bridge's socket before a worker knows it.
         shared_memory: Where large buffers travel as long as there is room.
     """
     registry = Registry(state_directory())
     try:
         async with anyio.create_task_group() as tasks:
             launcher = SubprocessLauncher(tasks, command, registry, on_problem, shared_memory)
+            launcher.on_bridge = on_bridge
             tasks.start_soon(partial(launcher.tend, sweeps=sweeps))
             try:
                 yield launcher
@@ -105,6 +109,8 @@ class SubprocessLauncher:
         self._opening = anyio.Lock()
         self._is_closed = False
         self._launched = 0
+        self.on_bridge: Callable[[Path], Awaitable[None]] | None = None
+        """Is awaited with the path of the bridge's socket before a worker knows it."""
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open"
@@ -181,6 +187,8 @@ class SubprocessLauncher:
                 guardian = self._guardian = await self._start_guardian()
             else:
                 restore_runtime_directory(guardian.directories[0])
+            if self.on_bridge is not None:
+                await self.on_bridge(bridge_socket_path(guardian.directories[0]))
             return guardian
 
     async def _start_guardian(self) -> GuardianClient:
@@ -245,7 +253,7 @@ class SubprocessLauncher:
             message_bytes=spec.message_bytes,
             profile=spec.profile,
             threads=spec.threads,
-            bridge=spec.bridge,
+            bridge_address=f"unix:{bridge_socket_path(directory)}",
             buffer_directories=tuple(map(str, guardian.buffers)),
             buffer_number=self._launched,
         )

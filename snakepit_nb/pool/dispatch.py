@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import assert_never
+from typing import Protocol, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
@@ -46,6 +46,7 @@ from snakepit_nb.telemetry.events import SessionLost as SessionLossTold
 from .circuits import Circuits
 from .comms import Comms
 from .health import Health
+from .held_up import HeldUp
 from .launch_spec import launch_spec
 from .observing import Observing
 from .pending_call import PendingCall
@@ -66,8 +67,20 @@ TAKES_SESSIONS = (WorkerLost, WorkerFailed, WorkerRetired, CallAbandoned, PoolRe
 """The events by which sessions may lose their homes."""
 
 
+class SessionWatcher(Protocol):
+    """Who keeps something of sessions and workers, and lets it go with them."""
+
+    def session_gone(self, session_id: SessionId) -> None:
+        """A session has ended, has expired, or has lost its worker."""
+
+    def worker_gone(self, worker_id: WorkerId) -> None:
+        """A worker has ended."""
+
+
 class Dispatch:
     """The calls and the live workers of a pool, on its loop."""
+
+    watcher: SessionWatcher | None = None
 
     def __init__(
         self, settings: PoolSettings, launcher: Launcher, connect: Connect, tasks: TaskGroup
@@ -81,6 +94,7 @@ class Dispatch:
             restart_limit=settings.restart_limit,
         )
         self.calls: dict[CallId, PendingCall] = {}
+        self.held_up = HeldUp(self.calls, self.scheduler, settings.name)
         self.workers: dict[WorkerId, LiveWorker] = {}
         self.problems: deque[str] = deque(maxlen=REMEMBERED_PROBLEMS)
         self.names: dict[SessionId, tuple[str, ...]] = {}
@@ -112,13 +126,14 @@ class Dispatch:
 
     def tell(self, event: Event) -> None:
         """Lets the scheduler decide and carries it out, with no await between the two."""
-        if wanted(SessionLossTold) and isinstance(event, TAKES_SESSIONS):
+        if isinstance(event, TAKES_SESSIONS) and (self.watcher or wanted(SessionLossTold)):
             self._tell_with_losses(event)
             return
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
         if self._changed is not None:
             self.wake()
+        self.held_up.check()
 
     def _tell_with_losses(self, event: Event) -> None:
         """As `tell`, and tells the world which sessions lost their homes by it."""
@@ -126,8 +141,12 @@ class Dispatch:
         for decision in self.scheduler.handle(event, time.monotonic()):
             self._carry_out(decision)
         left = self.scheduler.homes
-        self.telling.sessions_lost({s: home for s, home in homes.items() if left.get(s) != home})
+        lost = {s: home for s, home in homes.items() if left.get(s) != home}
+        self.telling.sessions_lost(lost)
+        for session_id in lost:
+            self.session_gone(session_id)
         self.wake()
+        self.held_up.check()
 
     def wake(self) -> None:
         """Lets those look again who wait in `until`."""
@@ -150,6 +169,7 @@ class Dispatch:
         if self.is_closed:
             raise self._closed_error(call.correlation_id)
         self.calls[call.call_id] = call
+        self.held_up.enter(call)
         self.last_correlation_id = call.correlation_id
         self.telling.call_submitted(call)
         if call.session_id is not None:
@@ -158,6 +178,8 @@ class Dispatch:
     def leave(self, call: PendingCall, worker: LiveWorker | None) -> None:
         """Notes that a call is over."""
         del self.calls[call.call_id]
+        self.held_up.leave(call)
+        call.end_asks()
         self.finished += 1
         self.give_back(call, worker)
 
@@ -176,6 +198,11 @@ class Dispatch:
         self.names[session_id] = names
         if len(self.names) > REMEMBERED_NAMES:
             del self.names[next(iter(self.names))]
+
+    def session_gone(self, session_id: SessionId) -> None:
+        """Tells the watcher that a session has ended, has expired or has lost its worker."""
+        if self.watcher is not None:
+            self.watcher.session_gone(session_id)
 
     def abandon(self, call: PendingCall) -> None:
         """Gives up a call that its worker cannot stop: the worker ends once its others have."""
@@ -207,6 +234,7 @@ class Dispatch:
                 self._refuse(decision)
             case EndSession():
                 self.telling.session_expired(decision.session_id, decision.worker_id)
+                self.session_gone(decision.session_id)
                 self.tasks.start_soon(self._free_session, decision)
             case _:
                 self._carry_out_on_worker(decision)
@@ -282,6 +310,8 @@ class Dispatch:
             gone = self.workers.pop(worker_id, None)
             if gone is not None:
                 self.comms.lose_worker(gone)
+                if self.watcher is not None:
+                    self.watcher.worker_gone(worker_id)
             self.tell(_lost(worker_id, gone))
 
     def _tell_ready(self) -> None:

@@ -50,6 +50,10 @@ class PendingCall:
     """It may run twice."""
     holds_state: bool = False
     """Its session had state on its worker before it."""
+    on_behalf_of: tuple[CallId, ...] = ()
+    """The calls that wait for it, by way of a host tool."""
+    asks: set[anyio.CancelScope] = field(default_factory=set)
+    """What the kernel does for it meanwhile, at its wish; it ends with the call."""
     lost: tuple[LostAttempt, ...] = ()
     """The earlier ones, on workers that were lost."""
     worker_id: WorkerId | None = None
@@ -84,8 +88,14 @@ class PendingCall:
             tool_name=call.tool_name if isinstance(call, ToolCall) and not call.label else "",
             is_cell=isinstance(call, CellCall),
             is_idempotent=isinstance(call, CellCall) and call.is_idempotent,
+            on_behalf_of=call.on_behalf_of,
             origin=call.origin,
         )
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether it waits for a worker, and others for it."""
+        return bool(self.on_behalf_of) and self.worker_id is None and self._refusal is None
 
     @property
     def is_idle_lease(self) -> bool:
@@ -108,6 +118,11 @@ class PendingCall:
         """Tells the caller that the call will not run; the first reason stands."""
         self._refusal = self._refusal or error
         self._wake()
+
+    def end_asks(self) -> None:
+        """Ends what the kernel does for it."""
+        for scope in tuple(self.asks):
+            scope.cancel()
 
     def begin_anew(self, progress: Progress) -> None:
         """Lets it look for another worker, its own having been lost."""

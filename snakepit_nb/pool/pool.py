@@ -34,9 +34,10 @@ from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.telemetry.metrics import metrics
+from snakepit_nb.wire.gate import is_same_token
 
 from .comms import Comms
-from .dispatch import Dispatch
+from .dispatch import Dispatch, SessionWatcher
 from .ending import Ending
 from .lease import Lease, ManualLease, PutChunk
 from .loss import Loss, again_words
@@ -291,6 +292,7 @@ class Pool:
         self._dispatch.tell(SessionEnded(session_id=session_id))
         self._dispatch.telling.session_ended(session_id, home)
         self._dispatch.names.pop(session_id, None)
+        self._dispatch.session_gone(session_id)
         if worker is None:
             return 0
         self.comms.lose_session(session_id)
@@ -300,6 +302,44 @@ class Pool:
             return 0  # what it held is gone with it
         self._dispatch.telling.session_cleaned(session_id, worker.worker_id, freed)
         return freed
+
+    def worker_of_token(self, token: str) -> WorkerId | None:
+        """Returns the live worker whose line a token opens."""
+        for worker in self._dispatch.workers.values():
+            if is_same_token(token, worker.process.token):
+                return worker.worker_id
+        return None
+
+    def call_in(self, worker_id: WorkerId, call_id: CallId | None) -> PendingCall | None:
+        """Returns a call that runs in a worker; where none is given, the only one there."""
+        running = [
+            call
+            for call in self._dispatch.calls.values()
+            if call.worker_id == worker_id and not call.is_lease
+        ]
+        if call_id is None:
+            return running[0] if len(running) == 1 else None
+        return next((call for call in running if call.call_id == call_id), None)
+
+    async def catch_up(self, call: PendingCall) -> None:
+        """Returns when what a call's worker had sent by now has come."""
+        worker = None if call.worker_id is None else self._dispatch.workers.get(call.worker_id)
+        if worker is not None:
+            with suppress(WorkerError), anyio.move_on_after(QUESTION_SECONDS):
+                await worker.channel.ping()  # its answer comes behind that
+
+    def worker_of_call(self, call_id: CallId) -> WorkerId | None:
+        """Returns the worker that runs a call, if it has one now."""
+        call = self._dispatch.calls.get(call_id)
+        return None if call is None else call.worker_id
+
+    def has_session(self, session_id: SessionId) -> bool:
+        """Tells whether a session has its state on a worker."""
+        return self._dispatch.scheduler.home_of(session_id) is not None
+
+    def watch_sessions(self, watcher: SessionWatcher) -> None:
+        """Lets somebody know which sessions and workers are gone."""
+        self._dispatch.watcher = watcher
 
     @property
     def comms(self) -> Comms:
@@ -359,7 +399,7 @@ def _submitted(call: ToolCall | CellCall) -> CallSubmitted:
         call_id=call.call_id,
         session_id=call.session_id,
         affinity=call.affinity,
-        worker_id=call.worker_id if isinstance(call, CellCall) else None,
+        worker_id=call.worker_id,
         is_cell=isinstance(call, CellCall),
         keeps_session=isinstance(call, CellCall) and call.keeps_session,
     )

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from snakepit_nb.errors import (
+    DeadlockError,
     PoolError,
     PoolSaturatedError,
     SessionBusyError,
@@ -22,6 +23,8 @@ from snakepit_nb.scheduling.decisions import (
     WorkerGone,
 )
 
+from .pending_call import PendingCall
+
 SHOWN_NAMES = 12
 
 
@@ -36,6 +39,16 @@ def refusal_error(
     """Words a refusal; `names` are the variables that the call's session had."""
     error, message = _worded(reason, pool, problems, names)
     return error(message, correlation_id=correlation_id)
+
+
+def deadlock_error(call: PendingCall, *, pool: str) -> DeadlockError:
+    """Words that a call could never run."""
+    return DeadlockError(
+        f"{call.what} was called by a host tool, and can never run: the workers of pool {pool!r} "
+        "that could run it are held by calls that wait for it. Start more workers "
+        "(%snakepit scale +1), or let the host tool call another pool or session.",
+        correlation_id=call.correlation_id,
+    )
 
 
 def lost_words(names: tuple[str, ...]) -> str:

@@ -103,6 +103,8 @@ class RunningCall:
     async def _stop(self) -> str:
         """Waits until the worker has stopped a call that was cancelled, or gives it up."""
         worker = self.worker
+        if worker.capacity > 1:  # a thread that waits for the notebook hears of it by that only
+            self.call.end_asks()
         try:
             with anyio.fail_after(self.grace):
                 await worker.channel.wait_stopped(self.call.call_id)

@@ -20,6 +20,7 @@ from .events import CallSubmitted
 from .placement import Placement
 from .queue import CallQueue, WaitingCall
 from .roster import Roster, Worker
+from .snapshot import WorkerState
 from .turns import Turns
 
 
@@ -56,6 +57,27 @@ class Bookings:
     def worker_of(self, call_id: CallId) -> Worker | None:
         """Returns the worker on which a call holds a share, if it holds one."""
         return self._running.get(call_id)
+
+    def needed_by(self, call_id: CallId) -> frozenset[CallId] | None:
+        """Returns the calls of which one must end before one that waits can run.
+
+        None: it may run without that, on a worker that starts, or it does not wait at all.
+        """
+        if call_id not in self._queue:
+            return None
+        call = self._queue[call_id]
+        if call.is_held:
+            holder = self._turns.holder_of(call.session_id)
+            return None if holder is None else frozenset({holder})
+        workers = [
+            worker
+            for worker in self._roster
+            if worker.state is not WorkerState.DRAINING
+            and call.pinned_to in (None, worker.worker_id)
+        ]
+        if any(worker.state is WorkerState.STARTING for worker in workers):
+            return None
+        return frozenset(lease for worker in workers for lease in worker.leases)
 
     def submit(self, event: CallSubmitted, now: float) -> list[Decision]:
         """Grants a share to a call, or lets it wait, or refuses that."""

@@ -139,6 +139,10 @@ class Scheduler:
         worker = self._roster.find(worker_id)
         return 0 if worker is None else worker.load
 
+    def needed_by(self, call_id: CallId) -> frozenset[CallId] | None:
+        """Returns the calls of which one must end before one that waits can run; None: any may."""
+        return self._bookings.needed_by(call_id)
+
     def snapshot(self) -> SchedulerSnapshot:
         """Returns the ledger as it is now."""
         workers = sorted(self._roster, key=lambda worker: worker.place)

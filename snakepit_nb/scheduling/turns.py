@@ -16,6 +16,10 @@ class Turns:
         """Tells whether a cell of the session runs, or waits for a worker."""
         return session_id in self._holders
 
+    def holder_of(self, session_id: SessionId | None) -> CallId | None:
+        """Returns the cell of the session whose turn it is."""
+        return None if session_id is None else self._holders.get(session_id)
+
     def enter(self, session_id: SessionId, call_id: CallId) -> None:
         """Gives the turn to a cell, or holds it behind the others."""
         if session_id not in self._holders:

@@ -2,16 +2,19 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from opentelemetry import baggage, propagate, trace
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from snakepit_nb.calls import Origin
 from snakepit_nb.identifiers import CorrelationId
 
 from .cell_traces import cell_traces
-from .ids import TRACE_HEADER, new_span_id, trace_id_of, write_traceparent
+from .ids import TRACE_HEADER, new_span_id, read_traceparent, trace_id_of, write_traceparent
 from .providers import providers
 
 LONGEST_VALUE = 4096
@@ -37,6 +40,21 @@ def origin_here(correlation_id: CorrelationId) -> Origin:
         rpc_id=rpc_id,
         headers=headers,
     )
+
+
+@contextmanager
+def within(traceparent: str) -> Iterator[None]:
+    """Makes the spans of what is called within the `with` children of one that a header names."""
+    ids = read_traceparent(traceparent)
+    if ids is None:
+        yield
+        return
+    span = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    token = contexts.attach(trace.set_span_in_context(NonRecordingSpan(span)))
+    try:
+        yield
+    finally:
+        contexts.detach(token)
 
 
 def baggage_item(name: str) -> object:

@@ -45,7 +45,7 @@ def encode_failure(error: BaseException, *, tool_name: str, hide_file: str = "")
             "type": _type_name(error),
             "message": error.message if isinstance(error, SnakepitError) else str(error),
             "stacktrace": [line.rstrip("\n") for line in traceback.format_tb(frames)],
-            "traceback": "".join(lines)[-LONGEST_TRACEBACK:],
+            "traceback": (_before(error) + "".join(lines))[-LONGEST_TRACEBACK:],
             "context": {"tool_name": tool_name},
             "fault": "user" if isinstance(error, UsageError) else "tool",
         }
@@ -97,7 +97,8 @@ def _add_notes(error: ToolError) -> None:
 
 def cell_failure(error: CellError) -> CellFailedError:
     """Makes the exception for an error that ended a cell, of the same name as in the worker."""
-    failure = _mixed(error.name, CellFailedError, error.name)
+    # What a host tool raised has the name of its class here.
+    failure = _mixed(error.name, CellFailedError, error.name.removeprefix("Remote"))
     return failure(error.value, traceback=error.traceback)
 
 
@@ -149,8 +150,17 @@ def _takes_a_message(found: object) -> bool:
     return True
 
 
+def _before(error: BaseException) -> str:
+    """Tells where an error was raised that has come from the other end, and is sent back."""
+    if not isinstance(error, ToolError) or not error.remote_traceback:
+        return ""
+    return f"{error.remote_traceback.rstrip()}\n\nIt came to where it was asked for:\n\n"
+
+
 def _type_name(error: BaseException) -> str:
     cls = type(error)
+    if isinstance(error, ToolError) and not isinstance(error, CellFailedError):
+        return error.remote_type
     if cls.__module__ in ("builtins", "__main__") or isinstance(error, SnakepitError):
         return cls.__qualname__
     return f"{cls.__module__}.{cls.__qualname__}"

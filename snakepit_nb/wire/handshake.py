@@ -18,17 +18,6 @@ PROTOCOL = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeAddress:
-    """Where a worker reaches the kernel's bridge, and the token that opens it."""
-
-    address: str
-    token: str
-
-    def __repr__(self) -> str:
-        return f"BridgeAddress({self.address!r})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Introduction:
     """What a worker is told about itself."""
 
@@ -44,7 +33,8 @@ class Introduction:
     threads: int = 1
     sys_path: tuple[str, ...] = ()
     message_bytes: int
-    bridge: BridgeAddress | None = None
+    bridge_address: str = ""
+    """Where the worker asks the kernel, by the same token; empty: nowhere."""
     buffer_directories: tuple[str, ...] = ()
     """Where large buffers lie on their way; none: they travel in the messages."""
     buffer_number: int = 0
@@ -93,13 +83,11 @@ def read_introduction(line: bytes) -> Introduction:
             )
             for adapter in fields.pop("adapters")
         )
-        bridge = fields.pop("bridge")
         return Introduction(
             adapters=adapters,
             sys_path=tuple(fields.pop("sys_path")),
             buffer_directories=tuple(fields.pop("buffer_directories", ())),
             profile=Profile(fields.pop("profile")),
-            bridge=None if bridge is None else BridgeAddress(**bridge),
             **fields,
         )
     except (KeyError, TypeError, ValueError):

@@ -60,7 +60,7 @@ def read_call(
     Raises:
         ValueEncodingError: a parameter cannot be decoded; the message names it.
     """
-    parameters = {**_binary_parameters(request), **_read_parameters(request.parameters, opener)}
+    parameters = {**_binary_parameters(request), **read_parameters(request.parameters, opener)}
     metadata = read_metadata(request.metadata)
     return ToolCall(
         call_id=call_id_of(request),
@@ -82,9 +82,10 @@ def _binary_parameters(request: bridge.ExecuteToolRequest) -> dict[str, object]:
     return dict(request.binary_parameters)
 
 
-def _read_parameters(
-    parameters: Mapping[str, AnyMessage], opener: SegmentOpener | None
+def read_parameters(
+    parameters: Mapping[str, AnyMessage], opener: SegmentOpener | None = None
 ) -> dict[str, object]:
+    """Reads arguments by name. Raises: as `read_call`."""
     read: dict[str, object] = {}
     for name, packed in parameters.items():
         try:

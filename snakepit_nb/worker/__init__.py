@@ -4,6 +4,7 @@ from .adapter import Adapter as Adapter
 from .context import CallContext as CallContext
 from .context import current_call as current_call
 from .emitting import emit_event as emit_event
+from .host_proxy import host as host
 from .tools import tool as tool
 
-__all__ = ["Adapter", "CallContext", "current_call", "emit_event", "tool"]
+__all__ = ["Adapter", "CallContext", "current_call", "emit_event", "host", "tool"]

@@ -31,6 +31,8 @@ from .black_box import BlackBox
 from .cell_service import CellService
 from .emitting import process_events
 from .grpc_server import open_server
+from .host_client import HostClient
+from .host_proxy import host as notebook
 from .main_thread import MainThread
 from .observed import LastResort, Observed
 from .parent_watch import watch_parent
@@ -106,6 +108,8 @@ async def _serve_grpc(
     space = reachable(space_of(introduction))
     sending = Sending(BufferEnd(space, Side.WORKER))
     cells = CellService(runner, observed, sending)
+    client = HostClient(introduction.bridge_address, introduction.token, introduction.message_bytes)
+    notebook.connect(client)
     async with open_server(
         socket_path=introduction.socket_path,
         token=introduction.token,
@@ -127,6 +131,7 @@ async def _serve_grpc(
         observed.end()  # or the server would wait for who reads these
         cells.close()
         process_events.close()
+        await client.aclose()
 
 
 def _set_log_level(name: str) -> None:

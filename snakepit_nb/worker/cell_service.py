@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import anyio
 
@@ -36,7 +36,11 @@ from .sending import Sending
 from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch
 
+CellOutbox: TypeAlias = Outbox[CellEvent | anyio.Event]
+"""What cells show, and events to be set when what stands before them is sent."""
+
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
+SENT_SECONDS = 2.0  # how long what a cell asks of the notebook waits for what it has shown
 OUTBOX_CHARACTERS = 4 * 1024 * 1024
 T = TypeVar("T")
 
@@ -54,7 +58,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._questions = anyio.CapacityLimiter(1)  # IPython's completer is not made for threads
         self._host: Any = None
         self._typing_in: dict[CallId, TypingIn] = {}
-        self._outside: Outbox[CellEvent] = self._new_outbox()
+        self._outside: CellOutbox = self._new_outbox()
 
     async def RunCell(  # type: ignore[override]  # it writes
         self, request: cells.CellStart, context: ServicerContext
@@ -81,7 +85,9 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             call_id=cell.call_id,
             correlation_id=cell.correlation_id,
             session_id=cell.session_id,
+            traceparent=watch.traceparent,
             is_cell=True,
+            sent=partial(self._sent, outbox),
         )
         typing_in = self._typing_in[cell.call_id] = TypingIn(serves.cancellation)
         inputs = partial(read_inputs, request, self._sending.end)
@@ -157,7 +163,8 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Sends what comms say while none of the session's code runs."""
         while await self._outside.wait_filled():
             for event in self._outside.take_now():
-                await context.write(write_event(event))
+                if not isinstance(event, anyio.Event):
+                    await context.write(write_event(event))
 
     def close(self) -> None:
         """Ends the stream of comms, for which the server would wait."""
@@ -211,13 +218,16 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             question, self._host, abandon_on_cancel=True, limiter=self._questions
         )
 
-    def _new_outbox(self) -> Outbox[CellEvent]:
+    def _new_outbox(self) -> CellOutbox:
         return Outbox(
             self._runner.call_serving, limit=OUTBOX_CHARACTERS, shield=self._runner.uninterrupted
         )
 
     def _hear_here(
-        self, delivery: CommDelivery, session_id: SessionId | None, outbox: Outbox[CellEvent]
+        self,
+        delivery: CommDelivery,
+        session_id: SessionId | None,
+        outbox: CellOutbox,
     ) -> None:
         """Runs what a comm calls back, on its session's thread."""
         serves = CallContext(
@@ -229,6 +239,14 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         with serving(serves):
             self._host.hear(delivery, partial(_put_weighed, outbox))
 
+    def _sent(self, outbox: CellOutbox) -> Awaitable[None]:
+        """Lets go what the running code has shown; what this returns waits until that is sent."""
+        self._cell_host().drain()
+        written = anyio.Event()
+        if not outbox.offer(written, is_urgent=True):
+            written.set()
+        return _within(SENT_SECONDS, written)
+
     async def _tell_loads(self, tell: Callable[[Observation], Awaitable[None]]) -> None:
         load = -1
         while True:
@@ -239,7 +257,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self,
         cell: CellCall,
         inputs: Callable[[], dict[str, object]],
-        outbox: Outbox[CellEvent],
+        outbox: CellOutbox,
         typing_in: TypingIn,
         serves: CallContext,
         watch: Watch,
@@ -265,7 +283,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
             self._host = CellHost(self._runner, partial(_put_weighed, self._outside))
 
 
-def _put_weighed(outbox: Outbox[CellEvent], event: CellEvent) -> bool:
+def _put_weighed(outbox: CellOutbox, event: CellEvent) -> bool:
     weight = 1
     if isinstance(event, StreamText):
         weight = len(event.text)
@@ -296,16 +314,24 @@ def _cell_error(error: BaseException) -> CellError:
     )
 
 
-async def _send_events(outbox: Outbox[CellEvent], context: ServicerContext) -> None:
+async def _within(seconds: float, written: anyio.Event) -> None:
+    with anyio.move_on_after(seconds):
+        await written.wait()
+
+
+async def _send_events(outbox: CellOutbox, context: ServicerContext) -> None:
     """Sends what the cell shows until the outbox is closed, which the cell's end does."""
     while await outbox.wait_filled():
         with anyio.move_on_after(COALESCE_SECONDS):
-            await outbox.wait_closed()
+            await outbox.wait_urgent()
         for event in _joined(outbox.take_now()):
-            await context.write(write_event(event))
+            if isinstance(event, anyio.Event):
+                event.set()
+            else:
+                await context.write(write_event(event))
 
 
-def _joined(events: list[CellEvent]) -> Iterator[CellEvent]:
+def _joined(events: list[CellEvent | anyio.Event]) -> Iterator[CellEvent | anyio.Event]:
     """Joins text with the text of the same stream that follows it."""
     for stream, group in groupby(events, key=_stream_of):
         if stream is None:
@@ -316,5 +342,5 @@ def _joined(events: list[CellEvent]) -> Iterator[CellEvent]:
             yield StreamText(name=stream, text=text[begin : begin + LONGEST_TEXT])
 
 
-def _stream_of(event: CellEvent) -> str | None:
+def _stream_of(event: CellEvent | anyio.Event) -> str | None:
     return event.name if isinstance(event, StreamText) else None

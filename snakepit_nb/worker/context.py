@@ -1,11 +1,13 @@
 """The call that the running code belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
 from snakepit_nb.telemetry.correlation import Label, belong_no_more, belong_to
+
+from .host_proxy import Host, host
 
 
 class Cancellation:
@@ -26,8 +28,17 @@ class CallContext:
     session_id: SessionId | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     """The whole metadata of the request."""
+    traceparent: str = ""
+    """The span of the running code, as a header carries it; empty: there is none."""
     is_cell: bool = False
+    sent: Callable[[], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
+    """Called by the code of a cell: what that awaits returns when all that it showed is sent."""
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
+
+    @property
+    def host(self) -> Host:
+        """The functions that the notebook offers."""
+        return host
 
     @property
     def cancelled(self) -> bool:

@@ -1,22 +1,20 @@
 """Serves a worker over gRPC, on a Unix socket that only the pool's token opens."""
 
-import hmac
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any
 
 import grpc
 import grpc.aio
 
-from snakepit_nb.identifiers import TOKEN_HEADER
+from snakepit_nb.wire.gate import Gate, is_same_token
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
 
 from .cell_service import CellService
 from .tool_service import ToolService
 
 STOP_SECONDS = 1.0
-
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"  # no generic at run time
 
 
 @asynccontextmanager
@@ -29,7 +27,8 @@ async def open_server(
     cells: CellService,
 ) -> AsyncIterator[None]:
     """Serves until the `async with` ends."""
-    gate: Any = Gate(token)  # what generated code wants of a server, it has
+    # What generated code wants of a server, it has.
+    gate: Any = Gate(partial(is_same_token, token), "This worker serves its own pool only.")
     snakepit_bridge_pb2_grpc.add_BridgeServiceServicer_to_server(tools, gate)
     snakepit_cells_pb2_grpc.add_CellServiceServicer_to_server(cells, gate)
     server = grpc.aio.server(
@@ -46,33 +45,3 @@ async def open_server(
         yield
     finally:
         await server.stop(STOP_SECONDS)
-
-
-class Gate(grpc.GenericRpcHandler):
-    """Answers UNAUTHENTICATED, before any routing, to whoever does not bring the token.
-
-    An interceptor could do the same, and would cost each call a turn of the loop.
-    """
-
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
-        self._methods: dict[str, Handler] = {}
-        self._refusal: Handler = grpc.stream_stream_rpc_method_handler(_refuse)
-
-    def add_registered_method_handlers(self, service: str, handlers: dict[str, Handler]) -> None:
-        """Takes a service's methods; called by the generated code."""
-        self._methods |= {f"/{service}/{name}": handler for name, handler in handlers.items()}
-
-    def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """Does nothing: the generated code hands the same methods over in two ways."""
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
-        """Finds the method for a call with the token."""
-        for key, value in handler_call_details.invocation_metadata:
-            if key == TOKEN_HEADER and hmac.compare_digest(str(value).encode(), self._token):
-                return self._methods.get(handler_call_details.method)
-        return self._refusal
-
-
-async def _refuse(_requests: object, context: "grpc.aio.ServicerContext[Any, Any]") -> None:
-    await context.abort(grpc.StatusCode.UNAUTHENTICATED, "This worker serves its own pool only.")

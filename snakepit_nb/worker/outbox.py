@@ -31,7 +31,8 @@ class Outbox(Generic[T]):
         self._filled = anyio.Event()
         self._is_announced = False
         self._is_closed = False
-        self._closed = anyio.Event()
+        self._is_urgent = False
+        self._urgent = anyio.Event()
         self._tell_room: Callable[[], object] | None = None
 
     def put(self, item: T, weight: int = 1) -> None:
@@ -39,10 +40,10 @@ class Outbox(Generic[T]):
         with self._shield():
             self._put(item, weight)
 
-    def offer(self, item: T, weight: int = 1) -> bool:
-        """As `put`; tells whether it was added."""
+    def offer(self, item: T, weight: int = 1, *, is_urgent: bool = False) -> bool:
+        """As `put`; tells whether it was added. What is urgent ends `wait_urgent`."""
         with self._shield():
-            return self._put(item, weight)
+            return self._put(item, weight, is_urgent=is_urgent)
 
     def close(self) -> None:
         """Takes no more items; `take` still returns those that are in. For the serving thread."""
@@ -63,9 +64,9 @@ class Outbox(Generic[T]):
             self._tell_room = partial(call_soon, room.set)
         await room.wait()
 
-    async def wait_closed(self) -> None:
-        """Returns once `close` was called."""
-        await self._closed.wait()
+    async def wait_urgent(self) -> None:
+        """Returns once something urgent is in, or `close` was called."""
+        await self._urgent.wait()
 
     async def wait_filled(self) -> bool:
         """Waits for items; returns False once the outbox is closed and empty."""
@@ -86,6 +87,8 @@ class Outbox(Generic[T]):
             self._items.clear()
             self._weight = 0
             self._is_announced = False
+            if self._is_urgent and not self._is_closed:
+                self._is_urgent, self._urgent = False, anyio.Event()
             self._notify()
             return items
 
@@ -95,7 +98,7 @@ class Outbox(Generic[T]):
             self._tell_room()
             self._tell_room = None
 
-    def _put(self, item: T, weight: int) -> bool:
+    def _put(self, item: T, weight: int, *, is_urgent: bool = False) -> bool:
         with self._changed:
             while self._weight >= self._limit and not self._is_closed:
                 self._changed.wait()
@@ -103,7 +106,8 @@ class Outbox(Generic[T]):
                 return False
             self._items.append(item)
             self._weight += weight
-            if self._is_announced:
+            self._is_urgent |= is_urgent
+            if self._is_announced and not is_urgent:
                 return True
             self._is_announced = True
         self._call_soon(self._announce)
@@ -111,5 +115,5 @@ class Outbox(Generic[T]):
 
     def _announce(self) -> None:
         self._filled.set()
-        if self._is_closed:
-            self._closed.set()
+        if self._is_closed or self._is_urgent:
+            self._urgent.set()

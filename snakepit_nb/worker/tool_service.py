@@ -96,7 +96,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
                 with self._watch(headers, call) as watch:
                     begun = time.monotonic()
                     work = partial(self._host.call, call.tool_name, call.parameters)
-                    value = await self._run(call, _context_of(call), work, watch)
+                    value = await self._run(call, _context_of(call, watch), work, watch)
                     result = ToolResult(value=value, seconds=time.monotonic() - begun)
                     return await outgoing.written(partial(Answers(request).result, result))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
@@ -140,7 +140,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             limit=CHUNKS_AHEAD,
             shield=self._runner.uninterrupted,
         )
-        serves = _context_of(call)
+        serves = _context_of(call, watch)
         put = self._runner.putting(outbox, self._where(call), serves.cancellation)
         failure: Exception | None = None
         async with anyio.create_task_group() as tasks:
@@ -180,13 +180,14 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         return Place.LOOP if self._host.awaits(call.tool_name) else Place.THREAD
 
 
-def _context_of(call: ToolCall) -> CallContext:
+def _context_of(call: ToolCall, watch: Watch) -> CallContext:
     return CallContext(
         # Another host than ours may give no id, and two calls must not share one.
         call_id=call.call_id or new_call_id(),
         correlation_id=call.correlation_id,
         session_id=call.session_id,
         metadata=call.metadata,
+        traceparent=watch.traceparent,
     )
 
 

@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from snakepit_nb.observations import SpanRecord, WorkerTrace
+from snakepit_nb.telemetry.ids import write_traceparent
 from snakepit_nb.telemetry.providers import providers
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -32,3 +33,9 @@ def attach(
     providers.look(call.trace_id)
     token = contexts.attach(here)
     return lambda: contexts.detach(token)
+
+
+def traceparent_here() -> str:
+    """Returns the span of the running code, as a header carries it; empty: there is none."""
+    here = trace.get_current_span().get_span_context()
+    return write_traceparent(here.trace_id, here.span_id) if here.is_valid else ""

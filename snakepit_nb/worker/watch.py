@@ -18,6 +18,7 @@ from snakepit_nb.telemetry.ids import (
     named_error,
     new_span_id,
     read_traceparent,
+    write_traceparent,
 )
 
 from .observed import Observed
@@ -79,6 +80,12 @@ class Watch:
             taken.ended = time.time_ns()
             taken.error = error_words(error) if error is not None else taken.code_error
             self._observed.add_trace(taken)
+
+    @property
+    def traceparent(self) -> str:
+        """The span of the user's code, as a header carries it; empty: nobody wants to know."""
+        taken = self._taken
+        return "" if taken is None else write_traceparent(taken.trace_id, taken.code_id)
 
     def note_error(self, name: str, message: str) -> None:
         """Notes an error of the user's code that is not raised."""

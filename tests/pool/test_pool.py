@@ -182,13 +182,16 @@ async def test_an_error_of_a_call_says_of_which() -> None:
             await pool.call(call, timeout=None)
 
     assert caught.value.correlation_id == call.correlation_id
-    assert caught.value.details.items() >= {
-        "pool": pool.settings.name,
-        "tool": "fail",
-        "call_id": call.call_id,
-        "session_id": "s",
-        "worker_id": "w0",
-    }.items()
+    assert (
+        caught.value.details.items()
+        >= {
+            "pool": pool.settings.name,
+            "tool": "fail",
+            "call_id": call.call_id,
+            "session_id": "s",
+            "worker_id": "w0",
+        }.items()
+    )
 
 
 async def test_a_call_does_not_wait_for_longer_than_the_queue_timeout() -> None:

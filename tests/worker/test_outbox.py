@@ -69,7 +69,7 @@ async def test_closing_lets_go_who_waits_and_keeps_what_is_in() -> None:
     with anyio.fail_after(5):
         assert await outbox.wait_filled()
         outbox.close()
-        await outbox.wait_closed()
+        await outbox.wait_urgent()
         assert await anyio.to_thread.run_sync(done.wait, 5)
         outbox.put(3)
         assert await outbox.take() == [1]
@@ -106,3 +106,20 @@ async def test_who_must_not_block_waits_for_room_on_its_own_loop() -> None:
 def open_outbox(limit: int) -> Outbox[int]:
     loop = anyio.lowlevel.current_token().native_token
     return Outbox(loop.call_soon_threadsafe, limit=limit)  # type: ignore[attr-defined]
+
+
+async def test_who_waits_for_more_to_come_is_woken_by_what_is_urgent() -> None:
+    outbox = open_outbox(limit=10)
+    outbox.put(1)
+
+    with anyio.fail_after(5):
+        with anyio.move_on_after(0.05) as waiting:
+            await outbox.wait_urgent()
+        outbox.offer(2, is_urgent=True)
+        await outbox.wait_urgent()
+        assert outbox.take_now() == [1, 2]
+        with anyio.move_on_after(0.05) as waiting_again:
+            await outbox.wait_urgent()
+
+    assert waiting.cancelled_caught
+    assert waiting_again.cancelled_caught

@@ -71,6 +71,10 @@ class CellHost:
             if cell.session_id is None:
                 self._discard_soon(session)
 
+    def drain(self) -> None:
+        """Lets go what the running code has written."""
+        self._surroundings.drain()
+
     def hear(self, delivery: CommDelivery, put: PutEvent) -> None:
         """Hands a comm's message to the code that it calls back; puts out what that shows."""
         session = self.comms.session_of(delivery.message)

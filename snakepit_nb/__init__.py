@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .blocking.handle import Pool as Pool
     from .errors import SnakepitError as SnakepitError
     from .errors import ToolError as ToolError
+    from .notebook.dashboard import dashboard as dashboard
     from .telemetry.bus import on as on
     from .telemetry.correlation import correlation as correlation
 
@@ -36,6 +37,7 @@ _HOMES = {
     "ToolError": "errors",
     "configure": "blocking.face",
     "correlation": "telemetry.correlation",
+    "dashboard": "notebook.dashboard",
     "expose": "blocking.exposing",
     "on": "telemetry.bus",
     "open_pool": "blocking.async_pool",

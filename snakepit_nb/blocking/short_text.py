@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from numbers import Integral, Real
 
+from snakepit_nb.settings import MIB
+
 LONGEST_VALUE = 60
 
 _MOST_ITEMS = 4
@@ -73,7 +75,12 @@ def plain_line(text: str, longest: int) -> str:
     return one_line(without_controls(text), longest)
 
 
-def short_rate(count: int, seconds: float) -> str:
+def short_bytes(number: int) -> str:
+    """An amount of memory: `41 MiB`, `1.5 GiB`."""
+    return f"{number / MIB / 1024:.1f} GiB" if number >= 1024 * MIB else f"{number / MIB:.0f} MiB"
+
+
+def short_rate(count: float, seconds: float) -> str:
     """How many a second, with 2 significant digits below 10 and none after the point above."""
     rate = count / seconds if seconds > 0 else 0.0
     return f"{rate:,.0f}" if rate >= _FINE else f"{rate:.2g}"

@@ -17,10 +17,11 @@ class Workforce:
 
     _pool: Pool
     _feed: Feed
+    _last_status: PoolSnapshot | None = None
 
     def status(self) -> PoolSnapshot:
-        """Returns what the pool looks like now."""
-        return portal().call(self._pool.snapshot)
+        """Returns what the pool looks like now; of one that is stopped, when it was stopped."""
+        return self._last_status or portal().call(self._pool.snapshot)
 
     def wait_ready(self) -> None:
         """Returns when each worker serves or has failed to start.

@@ -12,6 +12,7 @@ from snakepit_nb.errors import UsageError
 from snakepit_nb.settings import Affinity, CapacityStrategy, PoolSettings, Profile
 
 from .cell_options import OptionParser, parse_bytes, parse_seconds
+from .dashboard import dashboard
 from .subcommand import Subcommand, Surroundings, add_pool
 from .widgets.status_view import counted, sessions_view, status_view
 from .widgets.table import Table
@@ -74,6 +75,9 @@ def pool_commands() -> dict[str, Subcommand]:
     status = OptionParser("%snakepit status", "Shows workers, loads, sessions and the queue.")
     add_pool(status)
 
+    panel = OptionParser("%snakepit dashboard", "Shows a live panel of a pool.")
+    add_pool(panel)
+
     sessions = OptionParser("%snakepit sessions", "Lists sessions, their workers and variables.")
     add_pool(sessions)
 
@@ -88,6 +92,7 @@ def pool_commands() -> dict[str, Subcommand]:
         "use": Subcommand(parser=use, run=_use),
         "list": Subcommand(parser=OptionParser("%snakepit list", "Lists the pools."), run=_list),
         "status": Subcommand(parser=status, run=_status),
+        "dashboard": Subcommand(parser=panel, run=_dashboard),
         "sessions": Subcommand(parser=sessions, run=_sessions),
         "config": Subcommand(parser=config, run=_config),
     }
@@ -246,6 +251,10 @@ def _pool_row(pool: Pool, *, is_in_use: bool) -> tuple[str, ...]:
 
 def _status(found: argparse.Namespace, surroundings: Surroundings) -> object:
     return status_view(face.status(found.pool), surroundings.notes)
+
+
+def _dashboard(found: argparse.Namespace, _: Surroundings) -> object:
+    return dashboard(found.pool)
 
 
 def _sessions(found: argparse.Namespace, _: Surroundings) -> object:

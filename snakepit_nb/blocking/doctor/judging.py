@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from snakepit_nb.settings import MIB
+from snakepit_nb.blocking.short_text import short_bytes
 
 from .facts import Interpreter, OrphanCount, RegistryPlace, RuntimePlace, Trial
 from .findings import Finding, Verdict
@@ -110,7 +110,7 @@ def judge_runtime(place: RuntimePlace) -> Finding:
         name="runtime_directory",
         verdict=verdict,
         seen=f"{place.directory}, private; a socket's path has {place.path_bytes} of "
-        f"{LONGEST_SOCKET_PATH} bytes, {counted_bytes(place.free_bytes)} are free",
+        f"{LONGEST_SOCKET_PATH} bytes, {short_bytes(place.free_bytes)} are free",
         advice=advice,
         values={
             "directory": place.directory,
@@ -201,8 +201,3 @@ def release(version: str) -> tuple[int, ...]:
             break
         numbers.append(int(digits))
     return tuple(numbers)
-
-
-def counted_bytes(number: int) -> str:
-    """Says bytes as people do."""
-    return f"{number / MIB / 1024:.1f} GiB" if number >= 1024 * MIB else f"{number / MIB:.0f} MiB"

@@ -1,10 +1,10 @@
 """The verdicts on the system's limits, against what so many workers need."""
 
+from snakepit_nb.blocking.short_text import short_bytes
 from snakepit_nb.settings import MIB
 
 from .facts import Descriptors, Memory, Processes, SharedMemory
 from .findings import Finding, Verdict
-from .judging import counted_bytes
 
 DESCRIPTORS_OF_A_WORKER = 4
 """Here in the kernel: its stdin, its output, its connection, and one while it starts."""
@@ -83,15 +83,13 @@ def judge_memory(found: Memory, workers: int) -> Finding:
     room = found.available
     if found.group_limit is not None:
         room = min(room, found.group_limit - found.group_used)
-    group = (
-        "" if found.group_limit is None else f", {counted_bytes(found.group_limit)} to its group"
-    )
+    group = "" if found.group_limit is None else f", {short_bytes(found.group_limit)} to its group"
     is_short = needed > room
     return Finding(
         name="memory",
         verdict=Verdict.WARNING if is_short else Verdict.OK,
-        seen=f"{counted_bytes(max(room, 0))} are free of {counted_bytes(found.total)}{group}; "
-        f"{workers} workers take {counted_bytes(needed)} and what your code holds",
+        seen=f"{short_bytes(max(room, 0))} are free of {short_bytes(found.total)}{group}; "
+        f"{workers} workers take {short_bytes(needed)} and what your code holds",
         advice="Start fewer workers, or free memory: the system may kill what does not fit."
         if is_short
         else "",
@@ -112,7 +110,7 @@ def judge_shared_memory(found: SharedMemory) -> Finding:
     if found.total is None:
         seen, advice = "there is no /dev/shm: large values go through files", ""
     else:
-        seen = f"{counted_bytes(found.free)} of {counted_bytes(found.total)} are free"
+        seen = f"{short_bytes(found.free)} of {short_bytes(found.total)} are free"
         advice = (
             "Large values go through files then, which is slower, and libraries such as PyTorch "
             "may need more: in Docker, `--shm-size`."

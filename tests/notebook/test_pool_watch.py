@@ -116,6 +116,15 @@ def test_the_last_picture_is_of_the_pool_as_it_was_stopped() -> None:
     assert repr(watch.look()) == repr(last)
 
 
+def test_without_a_notebook_the_dashboard_is_text(pool: Pool) -> None:
+    shown = snakepit.dashboard("watched")
+
+    assert repr(shown).startswith("Pool 'watched': 2 workers, load 0/2, 0 waiting")
+    assert repr(shown) == repr(snakepit.dashboard(pool))
+    with pytest.raises(NotImplementedError):
+        shown._ipython_display_()
+
+
 def test_what_the_panel_can_do_is_done(pool: Pool) -> None:
     def do(**wanted: object) -> str:
         action = action_of(pool, wanted)
@@ -144,12 +153,3 @@ def test_what_the_panel_can_do_is_done(pool: Pool) -> None:
 )
 def test_what_makes_no_sense_does_nothing(pool: Pool, wanted: dict[str, object]) -> None:
     assert action_of(pool, wanted) is None
-
-
-def test_without_a_notebook_the_dashboard_is_text(pool: Pool) -> None:
-    shown = snakepit.dashboard("watched")
-
-    assert repr(shown).startswith("Pool 'watched': 2 workers, load 0/2, 0 waiting")
-    assert repr(shown) == repr(snakepit.dashboard(pool))
-    with pytest.raises(NotImplementedError):
-        shown._ipython_display_()

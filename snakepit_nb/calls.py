@@ -92,6 +92,14 @@ class ToolChunk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallPlace:
+    """A call's worker, or None while it waits and how many others wait that came before it."""
+
+    worker_id: WorkerId | None
+    ahead: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellCall:
     """One notebook cell to run in a worker."""
 

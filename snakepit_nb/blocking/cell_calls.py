@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from snakepit_nb.calls import CellEvent, CellReply
+from snakepit_nb.calls import CallPlace, CellEvent, CellReply
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.identifiers import SessionId, WorkerId, place_name
 from snakepit_nb.pool.pool import Pool
@@ -154,6 +154,15 @@ class CellCalls:
     def run_planned(self, plan: CellPlan, show: Show) -> list[Outcome]:
         """Runs the calls of a cell at once, shows what they show, and returns how each ended."""
         return run_cells(self._pool, plan.cells, show, timeout=plan.request.timeout)
+
+    def places_of(self, plan: CellPlan) -> list[CallPlace | None]:
+        """Tells, in any thread, where the calls of a cell are; None: it is over."""
+        return [self._pool.place_of(cell.call_id) for cell in plan.cells]
+
+    def cancel_planned(self, plan: CellPlan) -> None:
+        """Ends the calls of a cell, from any thread, and does not wait for that."""
+        for cell in plan.cells:
+            let_run(partial(self._pool.cancel, cell.call_id))
 
     def start_planned(self, plan: CellPlan, audience: Audience) -> BackgroundCell:
         """Lets the calls of a cell run in the background.

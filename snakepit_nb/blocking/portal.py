@@ -51,6 +51,10 @@ class Portal:
         """Calls a function there, which must not raise, without waiting for that."""
         self._mailbox.post(callback)
 
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> None:
+        """Calls a function there, which must not raise, some time from now."""
+        self.call_soon(partial(self._loop.call_later, seconds, callback))
+
     def call_at_turns_end(self, callback: Callable[[], object]) -> None:
         """Calls a function behind all that is ready to run now; for that thread itself."""
         self._loop.call_soon(callback)

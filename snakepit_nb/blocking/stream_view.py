@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Protocol
 
-from snakepit_nb.calls import ToolChunk
+from snakepit_nb.calls import CallPlace, ToolChunk
 from snakepit_nb.errors import CallCancelledError, SnakepitError, ToolError, UsageError
-from snakepit_nb.pool.place import CallPlace
 
 from .printing import is_noninteractive
 from .stream_lines import CANCELLED, DONE, as_summary, as_text_line

@@ -5,9 +5,8 @@ from functools import partial
 from threading import Event
 from typing import Any, Protocol
 
-from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
+from snakepit_nb.calls import CallPlace, ToolCall, ToolChunk, ToolResult
 from snakepit_nb.identifiers import CallId
-from snakepit_nb.pool.place import CallPlace
 from snakepit_nb.settings import Affinity, PoolSettings
 
 from .new_call import new_tool_call

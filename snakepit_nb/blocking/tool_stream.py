@@ -2,8 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 
-from snakepit_nb.calls import ToolCall, ToolChunk
-from snakepit_nb.pool.place import CallPlace
+from snakepit_nb.calls import CallPlace, ToolCall, ToolChunk
 
 from .delivery import Delivery
 

@@ -1,6 +1,7 @@
 """`%%snakepit_exec`: one cell of the notebook, run by workers and shown as the kernel's own."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -23,6 +24,8 @@ from .display import fail_as_rendered, fail_without_a_word
 from .error_lines import one_line_errors
 from .requests import parent_without_code, request_of
 from .variables import chosen_variables
+from .widgets.cell_status import cell_status
+from .widgets.view_model import cell_words
 
 
 def run_notebook_cell(shell: InteractiveShell, options: CellOptions, code: str) -> object:
@@ -76,13 +79,24 @@ def _run(shell: InteractiveShell, options: CellOptions, chosen: Pool, plan: Cell
             return
         grouped.show(number, event)
 
-    with bridge.running(chosen, plan.request.code):
+    with bridge.running(chosen, plan.request.code), _status(shell, chosen, plan):
         outcomes = chosen.run_planned(plan, show)
     grouped.finish()
     if plan.are_many:
         _end_many(shell, plan, outcomes)
     else:
         _end(shell, plan, outcomes[0], untold=options.quiet and not told)
+
+
+def _status(shell: InteractiveShell, chosen: Pool, plan: CellPlan) -> AbstractContextManager[None]:
+    """Shows, on the page, that the cell runs."""
+    session = "" if plan.request.targets is not None else plan.cells[0].session_id or ""
+    return cell_status(
+        getattr(shell, "kernel", None),
+        request_of(shell),
+        lambda: cell_words(chosen.places_of(plan), session),
+        lambda: chosen.cancel_planned(plan),
+    )
 
 
 def _end(shell: InteractiveShell, plan: CellPlan, outcome: Outcome, *, untold: bool) -> None:

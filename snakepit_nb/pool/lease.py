@@ -6,14 +6,14 @@ from functools import partial
 
 import anyio
 
-from snakepit_nb.calls import CellCall, CellReply, ToolCall, ToolChunk, ToolResult
+from snakepit_nb.calls import CallPlace, CellCall, CellReply, ToolCall, ToolChunk, ToolResult
 from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.identifiers import CallId, WorkerId
 
 from .dispatch import Dispatch
 from .loss import LostError, final_error
 from .pending_call import PendingCall
-from .place import CallPlace, place_of
+from .place import place_of
 from .running_call import RunningCall
 from .supervisor import LiveWorker
 from .trace import leave_trace

@@ -1,18 +1,9 @@
 """Where a call is: in the queue or on a worker. Any thread may look."""
 
-from dataclasses import dataclass
-
-from snakepit_nb.identifiers import CallId, WorkerId
+from snakepit_nb.calls import CallPlace
+from snakepit_nb.identifiers import CallId
 
 from .dispatch import Dispatch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallPlace:
-    """A call's worker, or None while it waits and how many others wait that came before it."""
-
-    worker_id: WorkerId | None
-    ahead: int = 0
 
 
 def place_of(dispatch: Dispatch, call_id: CallId) -> CallPlace | None:

@@ -7,6 +7,7 @@ from functools import partial
 import anyio
 
 from snakepit_nb.calls import (
+    CallPlace,
     CellCall,
     CellReply,
     ClearOutput,
@@ -42,7 +43,7 @@ from .ending import Ending
 from .lease import Lease, ManualLease, PutChunk
 from .loss import Loss, again_words
 from .pending_call import PendingCall
-from .place import CallPlace, place_of
+from .place import place_of
 from .reading import pool_reading, snapshot_of, tools_of
 from .share import Share
 from .snapshot import PoolSnapshot

@@ -2,6 +2,8 @@ import html
 
 import pytest
 
+from snakepit_nb.calls import CallPlace
+from snakepit_nb.identifiers import WorkerId
 from snakepit_nb.notebook.widgets.stream_html import as_html, as_static_html
 from snakepit_nb.notebook.widgets.view_model import (
     Field,
@@ -9,8 +11,11 @@ from snakepit_nb.notebook.widgets.view_model import (
     Look,
     Row,
     StreamState,
+    cell_words,
     place_words,
 )
+
+ON_W0 = CallPlace(worker_id=WorkerId("w0"))
 
 
 def test_the_html_tells_all() -> None:
@@ -62,6 +67,22 @@ def test_nobody_guesses_how_long_it_takes_where_nothing_tells(fraction: float | 
 )
 def test_the_place_is_told_in_words(worker: str | None, ahead: int, words: str) -> None:
     assert place_words(worker, ahead) == words
+
+
+@pytest.mark.parametrize(
+    ("places", "session", "words"),
+    [
+        ([ON_W0], "notebook", ["on worker w0", "session notebook"]),
+        ([CallPlace(worker_id=None, ahead=2)], "", ["queued behind 2 calls"]),
+        ([ON_W0, ON_W0, None], "", ["on 2 workers"]),
+        ([ON_W0, None], "", ["on worker w0"]),
+        ([None], "", []),
+    ],
+)
+def test_a_cell_is_told_by_where_it_runs(
+    places: list[CallPlace | None], session: str, words: list[str]
+) -> None:
+    assert cell_words(places, session) == words
 
 
 def test_nothing_that_a_tool_says_becomes_markup() -> None:

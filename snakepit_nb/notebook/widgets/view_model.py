@@ -1,7 +1,9 @@
 """What a stream looks like at one moment. No clock, no widget."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+
+from snakepit_nb.calls import CallPlace
 
 RUNNING = "running"
 QUEUED = "queued"
@@ -74,3 +76,13 @@ def place_words(worker_id: str | None, ahead: int) -> str:
     if not ahead:
         return "next in the queue"
     return f"queued behind {ahead:,} {'call' if ahead == 1 else 'calls'}"
+
+
+def cell_words(places: Sequence[CallPlace | None], session: str) -> list[str]:
+    """Says where a cell runs, and in which session, where it has one of its own."""
+    running = [place for place in places if place is not None]
+    if len(running) == 1:
+        where = place_words(running[0].worker_id, running[0].ahead)
+    else:
+        where = f"on {len(running)} workers" if running else ""
+    return [words for words in (where, session and f"session {session}") if words]

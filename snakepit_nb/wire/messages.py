@@ -1,6 +1,6 @@
 """Tool calls, their results and chunks, to and from the seed's messages."""
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 
 from google.protobuf.any_pb2 import Any as AnyMessage
 
@@ -164,8 +164,13 @@ def read_chunk(chunk: bridge.ToolChunk, opener: SegmentOpener | None = None) -> 
     )
 
 
-def write_tool(spec: ToolSpec) -> bridge.ToolSpec:
-    """Writes what a worker says of a tool. A default that does not travel is left out."""
+def write_tool(
+    spec: ToolSpec, write_value: Callable[[object], AnyMessage] | None = None
+) -> bridge.ToolSpec:
+    """Writes what a worker says of a tool. A default that does not travel is left out.
+
+    `write_value` writes defaults for another end than ours.
+    """
     return bridge.ToolSpec(
         name=spec.name,
         description=spec.description,
@@ -177,7 +182,9 @@ def write_tool(spec: ToolSpec) -> bridge.ToolSpec:
                 type=parameter.type_name,
                 description=parameter.description,
                 required=parameter.required,
-                default_value=None if parameter.required else _pack_default(parameter.default),
+                default_value=None
+                if parameter.required
+                else _pack_default(parameter.default, write_value or _pack),
             )
             for parameter in spec.parameters
         ],
@@ -231,9 +238,9 @@ def _pack(value: object, maker: SegmentMaker | None = None) -> AnyMessage:
     return AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value, maker))
 
 
-def _pack_default(value: object) -> AnyMessage | None:
+def _pack_default(value: object, write_value: Callable[[object], AnyMessage]) -> AnyMessage | None:
     try:
-        return _pack(value)
+        return write_value(value)
     except ValueEncodingError:
         return None
 

@@ -13,8 +13,13 @@ def watch_parent(pipe: int, stop: Callable[[], None], stopped: threading.Event) 
     def watch() -> None:
         while os.read(pipe, 1024):
             pass
-        stop()
-        if not stopped.wait(EXIT_SECONDS):
-            os._exit(1)
+        end(stop, stopped)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+def end(stop: Callable[[], None], stopped: threading.Event, status: int = 1) -> None:
+    """Calls `stop`, and ends the process if that does not help. Blocks."""
+    stop()
+    if not stopped.wait(EXIT_SECONDS):
+        os._exit(status)

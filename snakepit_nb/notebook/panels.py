@@ -55,12 +55,12 @@ def _cell_of(shell: InteractiveShell) -> str:
 def _end_those_of_stopped_pools(_: object) -> None:
     for pool, watch in tuple(_watches.items()):
         if not pool.is_running:
-            watch.end(is_running=False)
+            watch.end()
 
 
 def _end_all() -> None:
     for watch in tuple(_watches.values()):
-        watch.end(is_running=False)
+        watch.end()
 
 
 def _panels() -> list[PoolPanel]:

@@ -55,7 +55,7 @@ def run_line(line: str, surroundings: Surroundings) -> object:
 
 def print_help() -> None:
     """Prints the subcommands with a line each."""
-    lines = [f"  {name:<8} {sub.parser.description}" for name, sub in SUBCOMMANDS.items()]
+    lines = [f"  {name:<9} {sub.parser.description}" for name, sub in SUBCOMMANDS.items()]
     print(
         "%snakepit SUBCOMMAND ... drives a pool of workers; %%snakepit_exec runs a cell in one.\n"
         + "\n".join(lines)

@@ -44,10 +44,12 @@ def say(kernel: Kernel, comm_id: str, **content: object) -> None:
 
 def test_all_is_text_where_it_shall_be_plain(kernel: Kernel) -> None:
     shown = kernel.check("%snakepit dashboard").content("execute_result")
+    loads_widgets = kernel.check("import sys\n'anywidget' in sys.modules").value
 
     assert shown["data"] == {
         "text/plain": "Pool 'default': 1 worker, load 0/1, 0 waiting, 0 finished\nw0  ready  0/1"
     }
+    assert not loads_widgets
 
 
 def test_it_is_html_until_a_front_end_can_show_more_and_when_the_pool_has_stopped(

@@ -108,7 +108,7 @@ def test_the_last_picture_is_of_the_pool_as_it_was_stopped() -> None:
         panel = Seen()
         watch.add(panel)
         assert pool.submit(abs, -1).result() == 1
-    watch.end(is_running=False)
+    watch.end()
     (last,) = panel.last
 
     assert last is not None

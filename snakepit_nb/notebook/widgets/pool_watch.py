@@ -70,10 +70,10 @@ class PoolWatch:
                 )
                 self._thread.start()
 
-    def end(self, *, is_running: bool) -> None:
-        """Lets static pictures take the place of all panels."""
+    def end(self) -> None:
+        """Lets static pictures of a pool that has ended, or will, take the place of all panels."""
         if self._panels:
-            view = pool_view(self._pool.status(), is_running=is_running)
+            view = pool_view(self._pool.status(), is_running=False)
             for panel in self._panels:
                 panel.end(view)
 
@@ -82,12 +82,12 @@ class PoolWatch:
 
     def _keep_looking(self) -> None:
         while True:
+            self._stirred.clear()
             with self._lock:
                 panels = self._looked_at()
                 if not panels:
                     self._thread = None
                     return
-            self._stirred.clear()
             view = self.look()
             for panel in panels:
                 panel.show(view)

@@ -24,7 +24,9 @@ _TILE = (
     f"display:inline-block;box-sizing:border-box;width:220px;margin:0 8px 8px 0;padding:6px 10px;"
     f"vertical-align:top;border:{_EDGE};border-radius:4px"
 )
-_LIST = "display:inline-block;width:290px;margin:0 16px 8px 0;vertical-align:top"
+_LIST = (
+    "display:inline-block;min-width:200px;max-width:460px;margin:0 24px 8px 0;vertical-align:top"
+)
 _LINE = "display:flex;justify-content:space-between;white-space:nowrap;overflow:hidden"
 _NOTE = f"{FAINT};font-size:.9em"
 

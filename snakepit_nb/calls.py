@@ -133,6 +133,9 @@ class CellCall:
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 
+CELL_FILES_VARIABLE = "SNAKEPIT_CELL_FILES"
+"""The variable by which a kernel tells its workers in which directory it keeps cells' files."""
+
 NO_SUCH_VARIABLE = "the session has no variable of this name"
 """The reason why a variable was not sent that is not there."""
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -46,7 +47,7 @@ class Auto:
     def __init__(self, shell: InteractiveShell) -> None:
         self._shell = shell
         self._words: Sequence[str] | None = None  # None: it is off
-        self._line: ContextVar[str | None] = ContextVar("snakepit_auto", default=None)
+        self._call: ContextVar[str | None] = ContextVar("snakepit_auto", default=None)
         self._undo: list[Callable[[], None]] = []
 
     def turn_on(self, words: Sequence[str] = ()) -> None:
@@ -79,12 +80,16 @@ class Auto:
         return shlex.join((CELL, *self._words))
 
     def __call__(self, lines: list[str]) -> list[str]:
-        """Makes the cell that was asked for a call of the magic, as IPython does with its line."""
-        line = self._line.get()
-        if line is None:
-            return lines
-        name, _, options = line.removeprefix("%%").partition(" ")
-        return [f"get_ipython().run_cell_magic({name!r}, {options!r}, {''.join(lines)!r})\n"]
+        """Puts a call of the magic in place of the cell that was asked for, as its line would."""
+        call = self._call.get()
+        return lines if call is None else [call]
+
+    def values_of(
+        self, expressions: Mapping[str, str], *, timeout: float | None = None
+    ) -> Mapping[str, Any]:
+        """Evaluates expressions where cells run while it is on, as the kernel does behind one."""
+        options = replace(parse_cell_options(self._words or ()), timeout=timeout)
+        return values_of_expressions(self._shell, options, expressions)
 
     @contextmanager
     def hinting(self) -> Iterator[None]:
@@ -125,21 +130,21 @@ class Auto:
         *more: Any,
         **options: Any,
     ) -> Any:
-        line, words = self.line_for(code), self._words
-        if line is None or words is None:
+        line = self.line_for(code)
+        if line is None:
             return await execute(code, silent, store_history, user_expressions, *more, **options)
-        with self._asking(line):
+        with self._calling(line, code):
             reply = await execute(code, silent, store_history, None, *more, **options)
         if user_expressions and reply["status"] == "ok":
-            place = parse_cell_options(words)
-            values = values_of_expressions(self._shell, place, user_expressions)
-            reply["user_expressions"] = values
+            reply["user_expressions"] = self.values_of(user_expressions)
         return reply
 
     @contextmanager
-    def _asking(self, line: str) -> Iterator[None]:
-        token = self._line.set(line)
+    def _calling(self, line: str, code: str) -> Iterator[None]:
+        name, _, options = line.removeprefix("%%").partition(" ")
+        body = f"{code}\n"  # as IPython hands it over
+        token = self._call.set(f"get_ipython().run_cell_magic({name!r}, {options!r}, {body!r})\n")
         try:
             yield
         finally:
-            self._line.reset(token)
+            self._call.reset(token)

@@ -38,6 +38,7 @@ def values_of_expressions(
         f"get_ipython().user_expressions({dict(expressions)!r}))",
         session=options.session,
         targets=targets,
+        timeout=options.timeout,
         execution_count=getattr(shell.displayhook, "prompt_count", 0),
         store_history=False,
         parent=parent_without_code(_silent(request_of(shell))),

@@ -41,6 +41,7 @@ from .sending import Sending
 from .threads import Threads
 from .tool_host import ToolHost, load_adapter
 from .tool_service import ToolService
+from .undebugged import UndebuggedThread
 
 READ_SIZE = 1024 * 1024
 
@@ -81,12 +82,8 @@ def _serve(
     if introduction.black_box_path:
         runner.black_box = BlackBox(introduction.black_box_path, runner.capacity)
     stopped = threading.Event()
-    serving = threading.Thread(
-        target=anyio.run,
-        args=(partial(_serve_grpc, introduction, host, runner, observed, announce, stopped),),
-        name="grpc",
-        daemon=True,
-    )
+    serve = partial(_serve_grpc, introduction, host, runner, observed, announce, stopped)
+    serving = UndebuggedThread(partial(anyio.run, serve), "grpc")
     serving.start()
     watch_parent(parent, runner.stop, stopped)
     runner.serve()

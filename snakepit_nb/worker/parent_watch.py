@@ -4,6 +4,8 @@ import os
 import threading
 from collections.abc import Callable
 
+from .undebugged import UndebuggedThread
+
 EXIT_SECONDS = 3.0
 
 
@@ -15,7 +17,7 @@ def watch_parent(pipe: int, stop: Callable[[], None], stopped: threading.Event) 
             pass
         end(stop, stopped)
 
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+    UndebuggedThread(watch, "parent-watch").start()
 
 
 def end(stop: Callable[[], None], stopped: threading.Event, status: int = 1) -> None:

@@ -4,8 +4,10 @@ The class is named as ipykernel's because rich and pandas tell a notebook by tha
 """
 
 import atexit
+import os
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
@@ -16,6 +18,7 @@ from jupyter_client.session import Session
 from traitlets.config import Config
 
 from snakepit_nb.calls import (
+    CELL_FILES_VARIABLE,
     CellError,
     CellEvent,
     ClearOutput,
@@ -129,6 +132,16 @@ class ZMQInteractiveShell(KernelShell):
         self.put(CellError(name=type(exc).__name__, value=str(exc), traceback=(), is_usage=True))
 
 
+class CellCompiler(XCachingCompiler):
+    """Names the file of a cell's code as the kernel does whose debugger looks for it."""
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """Returns the name that tracebacks tell, and debuggers know."""
+        name: str = super().get_code_name(raw_code, transformed_code, number)
+        directory = os.environ.get(CELL_FILES_VARIABLE)
+        return name if directory is None else str(Path(directory) / Path(name).name)
+
+
 def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteractiveShell:
     """Makes a session's shell with a namespace of its own."""
     module = ModuleType("__main__", doc="A session of a snakepit_nb worker.")
@@ -139,7 +152,7 @@ def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteract
         config=config,
         user_module=module,
         user_ns=module.__dict__,
-        compiler_class=XCachingCompiler,
+        compiler_class=CellCompiler,
     )
     shell.put = put
     shell.was_interrupted = was_interrupted

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from snakepit_nb.worker.undebugged import UndebuggedThread
+
 READ_SIZE = 1024 * 1024  # a pipe never holds more
 _UNBUFFERED = 2  # C's _IONBF
 
@@ -50,7 +52,7 @@ class OutputCapture:
         _unbuffer_c_stdout()
         sys.stdout = CapturedStream(self, "stdout", 1)
         sys.stderr = CapturedStream(self, "stderr", 2)
-        threading.Thread(target=self._pump, name="output-pump", daemon=True).start()
+        UndebuggedThread(self._pump, "output-pump").start()
 
     def write(self, name: str, text: str) -> None:
         """Puts text out behind all that was written before."""

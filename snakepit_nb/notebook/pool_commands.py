@@ -2,8 +2,10 @@
 
 import argparse
 import ast
+import json
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from snakepit_nb.blocking import face
@@ -74,6 +76,7 @@ def pool_commands() -> dict[str, Subcommand]:
 
     status = OptionParser("%snakepit status", "Shows workers, loads, sessions and the queue.")
     add_pool(status)
+    status.add_argument("--json", action="store_true", help="tell it as JSON, for programs")
 
     panel = OptionParser("%snakepit dashboard", "Shows a live panel of a pool.")
     add_pool(panel)
@@ -250,7 +253,12 @@ def _pool_row(pool: Pool, *, is_in_use: bool) -> tuple[str, ...]:
 
 
 def _status(found: argparse.Namespace, surroundings: Surroundings) -> object:
-    return status_view(face.status(found.pool), surroundings.notes)
+    snapshot = face.status(found.pool)
+    if not found.json:
+        return status_view(snapshot, surroundings.notes)
+    told = {**asdict(snapshot), "notes": surroundings.notes}
+    print(json.dumps(told, indent=2, default=str))
+    return None
 
 
 def _dashboard(found: argparse.Namespace, _: Surroundings) -> object:

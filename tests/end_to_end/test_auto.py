@@ -1,5 +1,6 @@
 """`%snakepit auto on`: cells without a first line of their own run in a worker, as at home."""
 
+import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -172,6 +173,7 @@ def test_status_tells_that_it_is_on(kernel: Kernel) -> None:
 
     assert note in shown["text/plain"]
     assert note in shown["text/html"]
+    assert json.loads(kernel.run("%snakepit status --json").text)["notes"] == [note]
     assert kernel.run("%snakepit auto").text == f"{note}\n"
     kernel.check("%snakepit auto off")
     assert (

@@ -128,7 +128,7 @@ def read_field(fields: Fields, name: str, kind: type[T]) -> T:
     return value
 
 
-def load_package(name: Literal["numpy", "pandas", "pyarrow"]) -> ModuleType:
+def load_package(name: Literal["numpy", "pandas", "pyarrow", "PIL.Image"]) -> ModuleType:
     """Imports the package that a value needs.
 
     Raises:
@@ -137,8 +137,10 @@ def load_package(name: Literal["numpy", "pandas", "pyarrow"]) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
+        package = "pillow" if name == "PIL.Image" else name
         raise ValueEncodingError(
-            f"The value needs the package {name}, which is not installed here: pip install {name}"
+            f"The value needs the package {package}, which is not installed here: "
+            f"pip install {package}"
         ) from error
 
 

@@ -35,6 +35,7 @@ from .frames import (
 )
 from .json_depth import DEEPEST_JSON, check_depth
 from .packed import APART_CARRIERS, Packed, StillPacked
+from .pictures import CARRIER_OF_PICTURE, PICTURE_CARRIERS, find_image_carrier
 from .tables import TABLE_CARRIERS, find_table_carrier
 
 _CARRIERS = {
@@ -45,6 +46,7 @@ _CARRIERS = {
         *ARRAY_CARRIERS,
         *TABLE_CARRIERS,
         *ARROW_CARRIERS,
+        *PICTURE_CARRIERS,
         *APART_CARRIERS.values(),
     )
 }
@@ -52,6 +54,7 @@ _FINDERS_OF_PACKAGE: dict[str, Callable[[type], Carrier | None]] = {
     "numpy": find_array_carrier,
     "pandas": find_table_carrier,
     "pyarrow": find_arrow_carrier,
+    "PIL": find_image_carrier,
 }
 
 _to_json = json.JSONEncoder(
@@ -171,7 +174,7 @@ def _pack(value: object, *, careful: bool) -> Packed:
 
 
 def _find_carrier(kind: type) -> Carrier | None:
-    carrier = CARRIER_OF_TYPE.get(kind) or APART_CARRIERS.get(kind)
+    carrier = CARRIER_OF_TYPE.get(kind) or APART_CARRIERS.get(kind) or CARRIER_OF_PICTURE.get(kind)
     if carrier is None:
         find_in_package = _FINDERS_OF_PACKAGE.get(kind.__module__.partition(".")[0])
         carrier = find_in_package(kind) if find_in_package else find_class_carrier(kind)

@@ -11,6 +11,7 @@ from snakepit_nb.calls import ToolSpec
 from snakepit_nb.errors import UsageError, nearest
 from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.function_calls import RESERVED_PREFIX
+from snakepit_nb.wire.pictures import drawn
 
 from .functions import run_functions
 from .tools import BoundTool, bind_tools
@@ -121,7 +122,7 @@ def _require_thread_safe(adapters: Iterable[object]) -> None:
 
 
 async def _put(put: Callable[[Any], Awaitable[None] | None], item: object) -> None:
-    waits = put(item)
+    waits = put(drawn(item))  # now: the tool may go on with the same figure
     if waits is not None:
         await waits
 

@@ -43,6 +43,12 @@ class Lab:
         """Opens a new notebook of these cells; its kernel runs when this returns."""
         path = self.directory / f"{name}.ipynb"
         path.write_text(json.dumps(_notebook(cells)))
+        with self.reopened(path) as notebook:
+            yield notebook
+
+    @contextmanager
+    def reopened(self, path: Path) -> Iterator["Notebook"]:
+        """Opens a notebook that is there; its kernel runs when this returns."""
         context = self.browser.new_context()
         page = context.new_page()
         page.set_default_timeout(SECONDS * 1000)

@@ -24,6 +24,7 @@ _WIDEST = 640, 400
 _FORMATS = {b"\x89PNG\r\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif"}
 _SCROLLS = "overflow-x:auto;max-width:100%"
 _PROSE = f"white-space:pre-wrap;overflow-wrap:anywhere;max-height:200px;overflow:auto;{MONOSPACE}"
+_CELL = "padding:2px 10px 2px 0;text-align:right;line-height:18px"
 _PLAIN = frozenset({bool, int, float, dict, list, tuple, type(None)})
 
 
@@ -109,6 +110,8 @@ def _table(value: Any) -> str:
     if not hasattr(table, "to_html"):
         return ""
     drawn = table.head(MOST_ROWS).to_html(max_cols=MOST_COLUMNS, border=0, notebook=False)
+    for cell in ("<td>", "<th>"):  # widgets have no style for tables
+        drawn = drawn.replace(cell, f'{cell[:-1]} style="{_CELL}">')
     rest = len(table) - MOST_ROWS
     more = f"<div>… and {rest:,} more rows</div>" if rest > 0 else ""
     return f'<div style="{_SCROLLS}">{drawn}{more}</div>'

@@ -8,7 +8,7 @@ from snakepit_nb.blocking.stream_lines import CANCELLED, DONE, counted_chunks
 
 from .looks import FAILED_TONE, FAINT, MONOSPACE, TEXT
 from .sparkline import sparkline
-from .stream_record import LONGEST_CELL, MOST_COLUMNS
+from .stream_record import MOST_COLUMNS
 from .view_model import QUEUED, RUNNING, Field, LogLine, Row, StreamState
 
 LONGEST_OUTCOME = 200
@@ -123,7 +123,7 @@ def _block(field: Field) -> str:
 
 def _table(rows: Sequence[Row]) -> str:
     keys = list(dict.fromkeys(key for row in rows for key in row.cells))[:MOST_COLUMNS]
-    cell = f"padding:0 16px 0 0;text-align:right;background:none;max-width:{LONGEST_CELL}ch;{_CUT}"
+    cell = f"padding:0 16px 0 0;background:none;text-align:right;line-height:18px;{_CUT}"
     head = "".join(
         f'<th scope="col" style="{cell};font-weight:normal;{FAINT}">{html.escape(text)}</th>'
         for text in ("chunk", *keys)

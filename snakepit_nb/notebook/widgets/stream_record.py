@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 
-from snakepit_nb.blocking.short_text import short_value
+from snakepit_nb.blocking.short_text import one_line, short_value
 from snakepit_nb.blocking.stream_lines import (
     MOST_VALUES,
     PROGRESS,
@@ -18,7 +18,7 @@ from .view_model import Field, Look, Row
 
 KEPT_CHUNKS = 4
 MOST_COLUMNS = 6
-LONGEST_CELL = 16
+LONGEST_CELL = 20
 
 
 class StreamRecord:
@@ -74,7 +74,13 @@ class StreamRecord:
         """The last chunks, oldest first, each with its number and its fields as short texts."""
         first = self.chunks - len(self._recent) + 1
         return tuple(
-            Row(number=number, cells={str(key): brief(value) for key, value in fields})
+            Row(
+                number=number,
+                cells={
+                    one_line(str(key), LONGEST_CELL): one_line(brief(value), LONGEST_CELL)
+                    for key, value in fields
+                },
+            )
             for number, data in enumerate(self._recent, first)
             for fields in [islice(fields_in(data), MOST_COLUMNS)]
         )

@@ -1,8 +1,10 @@
 """What a pool's bridge does for code that blocks."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from snakepit_nb.bridge.doors import Served
 from snakepit_nb.bridge.host_tools import local_tool
 from snakepit_nb.identifiers import SessionId
 
@@ -32,3 +34,21 @@ class BridgeCalls:
 
         portal().call(register)
         wait(doors.listen)
+
+    def serve(self, port: int = 0) -> Served:
+        """Lets other programs of this machine call the pool's tools, until `stop_serving`.
+
+        They speak `snakepit.bridge` over gRPC, and send the token that is returned in the header
+        `x-snakepit-token`. Again returns the same.
+
+        Args:
+            port: Where, on the loopback interface; 0 lets the system choose.
+
+        Raises:
+            UsageError: the port is none, or is taken.
+        """
+        return wait(partial(self._feed.doors.serve, port))
+
+    def stop_serving(self) -> bool:
+        """Lets other programs in no more; tells whether they were."""
+        return wait(self._feed.doors.stop_serving)

@@ -14,6 +14,7 @@ from pathlib import Path
 import anyio
 import grpc
 
+from snakepit_nb.errors import UsageError
 from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.wire.gate import is_same_token
 
@@ -21,6 +22,7 @@ from .bridge import Bridge
 from .grpc_server import BridgeService, open_listener
 
 LOOPBACK = "127.0.0.1"
+FIRST_NO_PORT = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class Doors:
             pool = self.bridge.pool
             await self._opened.enter_async_context(
                 open_listener(
-                    BridgeService(self.bridge, pool.worker_of_token),  # type: ignore[abstract]  # UNIMPLEMENTED
+                    BridgeService(self.bridge, pool.worker_of_token),
                     admits=lambda token: pool.worker_of_token(token) is not None,
                     address=f"unix:{socket}",
                     kind=grpc.LocalConnectionType.UDS,
@@ -81,8 +83,10 @@ class Doors:
         """Lets other programs of this machine in, by a token; port 0 lets the system choose one.
 
         Raises:
-            UsageError: the port is taken.
+            UsageError: the port is none, or is taken.
         """
+        if not 0 <= port < FIRST_NO_PORT:
+            raise UsageError(f"--port {port}: give a number from 1 to {FIRST_NO_PORT - 1}.")
         async with self._opening:
             if self.served is None:
                 self.served = await self._serve(port)
@@ -100,15 +104,17 @@ class Doors:
         token = secrets.token_urlsafe(32)
         redaction.hide(token)
         serving = AsyncExitStack()
-        address = await serving.enter_async_context(
-            open_listener(
-                BridgeService(self.bridge, lambda _: None),  # type: ignore[abstract]
-                admits=partial(is_same_token, token),
-                address=f"{LOOPBACK}:{port}",
-                kind=grpc.LocalConnectionType.LOCAL_TCP,
-                message_bytes=self.bridge.pool.settings.message_bytes,
-            )
+        listener = open_listener(
+            BridgeService(self.bridge, lambda _: None),
+            admits=partial(is_same_token, token),
+            address=f"{LOOPBACK}:{port}",
+            kind=grpc.LocalConnectionType.LOCAL_TCP,
+            message_bytes=self.bridge.pool.settings.message_bytes,
         )
+        try:
+            address = await serving.enter_async_context(listener)
+        except RuntimeError:  # gRPC's word for that
+            raise UsageError(f"--port {port}: it is taken, or not ours to take.") from None
         self._serving = serving
         self._opened.push_async_callback(self.stop_serving)
         return Served(address=address, token=token)

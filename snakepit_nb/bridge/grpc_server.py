@@ -2,13 +2,21 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from snakepit_nb.errors import SessionQuotaError, UsageError
+from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
+from snakepit_nb.errors import (
+    SessionNotFoundError,
+    SessionQuotaError,
+    SnakepitError,
+    UsageError,
+    ValueEncodingError,
+)
 from snakepit_nb.identifiers import (
     CORRELATION_HEADER,
     CORRELATION_KEY,
@@ -16,17 +24,36 @@ from snakepit_nb.identifiers import (
     SessionId,
     WorkerId,
 )
+from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.telemetry.correlation import adopted_correlation_id
 from snakepit_nb.telemetry.ids import TRACE_HEADER
+from snakepit_nb.telemetry.markers import plain_form
+from snakepit_nb.wire.answers import Answers
+from snakepit_nb.wire.event_messages import read_control, write_told
+from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.gate import Gate, token_of
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
-from snakepit_nb.wire.host_messages import read_host_call, write_host_failure, write_host_result
-from snakepit_nb.wire.messages import read_metadata, read_tool, write_tool
+from snakepit_nb.wire.host_messages import (
+    HostCall,
+    read_host_call,
+    write_host_failure,
+    write_host_result,
+)
+from snakepit_nb.wire.messages import read_call, read_metadata, read_tool, write_tool
 
 from . import host_calls
 from .bridge import Bridge
-from .tool_registry import RemoteTool
+from .event_feed import feed_events
+from .forwarding import (
+    SYNTHETIC,
+    SYNTHETIC_KEY,
+    Forwarding,
+    NotStreamingError,
+    ToolNotFoundError,
+    timeout_of,
+)
+from .tool_registry import LocalTool, RemoteTool
 
 STOP_SECONDS = 1.0
 
@@ -70,6 +97,7 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
     def __init__(self, bridge: Bridge, worker_of: Callable[[str], WorkerId | None]) -> None:
         self._bridge = bridge
+        self._forwarding = Forwarding(bridge)
         self._worker_of = worker_of
 
     async def Ping(self, request: bridge.PingRequest, _: Context) -> bridge.PingResponse:
@@ -179,8 +207,115 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             return write_host_failure(error, request.tool_name, hide_file=host_calls.__file__)
         raise AssertionError("unreachable")  # mypy: `abort` raises
 
+    # Tools, for other programs.
+
+    async def ExecuteTool(
+        self, request: bridge.ExecuteToolRequest, context: Context
+    ) -> bridge.ExecuteToolResponse:
+        """Runs a tool of a worker, or a function. What it raises is told in the response."""
+        try:
+            call, timeout = _read_call(request, context)
+            tool = self._forwarding.find(SessionId(request.session_id), request.tool_name)
+        except SnakepitError as error:
+            await _abort(context, error, request.tool_name)
+        answers = Answers(request, plain_form)
+        try:
+            if isinstance(tool, LocalTool):
+                return await self._run_here(call, answers)
+            ours = self._forwarding.prepared(call, tool, _headers(context).get(TRACE_HEADER, ""))
+            return answers.result(await self._forwarding.call(ours, timeout))
+        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+            return bridge.ExecuteToolResponse(
+                success=False, error_message=_failure(error, request.tool_name)
+            )
+
+    async def ExecuteStreamingTool(  # type: ignore[override]  # it writes
+        self, request: bridge.ExecuteToolRequest, context: Context
+    ) -> None:
+        """Streams a tool of a worker. A reader that goes stops it; what it raises ends it."""
+        answers = Answers(request, plain_form)
+
+        async def put(chunk: ToolChunk) -> None:
+            message = answers.chunk(chunk)
+            if SYNTHETIC_KEY in chunk.metadata:
+                message.chunk_id = f"{SYNTHETIC}-{chunk.number}"
+            try:
+                await context.write(message)
+            except Exception as error:
+                raise _UnsentError(f"A chunk could not be sent: {error}") from error
+
+        try:
+            call, timeout = _read_call(request, context)
+            session_id = SessionId(request.session_id)
+            tool = self._forwarding.find_streaming(session_id, request.tool_name)
+            ours = self._forwarding.prepared(call, tool, _headers(context).get(TRACE_HEADER, ""))
+            await self._forwarding.stream(ours, put, timeout)
+        except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
+            await _abort(context, error, request.tool_name)
+
+    async def StreamTelemetry(  # type: ignore[override]  # it writes
+        self, requests: AsyncIterator[bridge.TelemetryControl], context: Context
+    ) -> None:
+        """Tells what happens in the kernel's pools, as the reader wants it told."""
+        await context.send_initial_metadata(())  # who asks may wait for it
+
+        async def controls() -> AsyncIterator[Callable[[EventControl], EventControl]]:
+            async for message in requests:
+                yield partial(read_control, message)
+
+        async def write(event: ToldEvent) -> None:
+            await context.write(write_told(event))
+
+        await feed_events(controls(), write)
+
+    async def _run_here(self, call: ToolCall, answers: Answers) -> bridge.ExecuteToolResponse:
+        host_call = HostCall(
+            tool_name=call.tool_name,
+            correlation_id=call.correlation_id,
+            session_id=call.session_id,
+            keywords=call.parameters,
+            metadata=call.metadata,
+        )
+
+        def answer(value: object, seconds: float) -> bridge.ExecuteToolResponse:
+            return answers.result(ToolResult(value=value, seconds=seconds))
+
+        return await self._bridge.host_calls.run(host_call, None, answer)
+
     def _worker(self, context: Context) -> WorkerId | None:
         return self._worker_of(token_of(context.invocation_metadata()))
+
+
+class _UnsentError(Exception):
+    """Who reads a stream does not take it any more."""
+
+
+_STATUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], grpc.StatusCode], ...] = (
+    ((SessionNotFoundError, ToolNotFoundError), grpc.StatusCode.NOT_FOUND),
+    (NotStreamingError, grpc.StatusCode.UNIMPLEMENTED),
+    ((UsageError, ValueEncodingError), grpc.StatusCode.INVALID_ARGUMENT),
+    (_UnsentError, grpc.StatusCode.UNAVAILABLE),
+)
+
+
+async def _abort(context: Context, error: Exception, tool_name: str) -> NoReturn:
+    for kinds, status in _STATUSES:
+        if isinstance(error, kinds):
+            await context.abort(status, getattr(error, "message", str(error)))
+    await context.abort(grpc.StatusCode.INTERNAL, _failure(error, tool_name))
+
+
+def _failure(error: Exception, tool_name: str) -> str:
+    # The way through the kernel tells nobody anything.
+    return encode_failure(error.with_traceback(None), tool_name=tool_name)
+
+
+def _read_call(
+    request: bridge.ExecuteToolRequest, context: Context
+) -> tuple[ToolCall, float | None]:
+    correlation_id = _correlation_id(_headers(context), request.metadata)
+    timeout = timeout_of(request.metadata, context.time_remaining())
+    return read_call(request, correlation_id), timeout
 
 
 def _headers(context: Context) -> dict[str, str]:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_NAME = 64
 MOST_ENTRIES = 32
+STREAMS_KEY = "supports_streaming"
 MOST_BYTES = 4096
 """Of a tool's metadata, names and values together."""
 
@@ -37,8 +38,14 @@ class RemoteTool:
     """A tool that lives in a worker."""
 
     spec: ToolSpec
-    worker_id: WorkerId
+    worker_id: WorkerId | None
+    """The only worker that has it; None: any."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def streams(self) -> bool:
+        """Whether it yields items; some only say so in their metadata."""
+        return self.spec.supports_streaming or self.metadata.get(STREAMS_KEY) in ("true", "1")
 
 
 Tool = LocalTool | RemoteTool

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -291,7 +291,7 @@ class _GrpcEventTap:
     async def read(self) -> ToldEvent | None:
         """Waits for the next event."""
         with _Translated(self._channel, None):
-            message = await self._rpc.read()
+            message = await _read(self._rpc)
         if message is grpc.aio.EOF:
             return None
         return read_told(cast("bridge.TelemetryEvent", message))
@@ -332,11 +332,13 @@ class _Translated:
         return WorkerCrashedError(message, correlation_id=self._correlation_id)
 
 
-async def _read(rpc: "grpc.aio.UnaryStreamCall[Request, Response]") -> object:
+async def _read(
+    rpc: "grpc.aio.UnaryStreamCall[Any, Response] | grpc.aio.StreamStreamCall[Any, Response]",
+) -> object:
     """Reads one message, or `grpc.aio.EOF`.
 
     The read itself is never cancelled, and ends when its call does: gRPC keeps some kilobytes for
-    good of one that is abandoned.
+    good of one that is abandoned, and may raise a cancellation of its own for that of a scope.
     """
     reading = asyncio.ensure_future(rpc.read())
     try:

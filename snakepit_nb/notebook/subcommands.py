@@ -9,6 +9,7 @@ from .cell_options import parse_arguments, split_words, wants_help
 from .doctor_commands import doctor_commands
 from .orphan_commands import orphan_commands
 from .pool_commands import pool_commands
+from .serve_commands import serve_commands
 from .subcommand import Surroundings
 from .trace_commands import trace_commands
 from .variable_commands import variable_commands
@@ -20,6 +21,7 @@ SUBCOMMANDS = {
     **call_commands(),
     **variable_commands(),
     **trace_commands(),
+    **serve_commands(),
     **orphan_commands(),
     **doctor_commands(),
 }

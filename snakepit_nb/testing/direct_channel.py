@@ -30,6 +30,7 @@ from snakepit_nb.launch.launcher import WorkerProcess
 from snakepit_nb.mailbox import waking_here
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.telemetry.event_stream import EventReader
 from snakepit_nb.wire.cell_messages import (
     read_cell,
     read_inputs,
@@ -67,7 +68,6 @@ from snakepit_nb.wire.messages import (
 from snakepit_nb.worker import tool_host
 from snakepit_nb.worker.context import CallContext, serving
 from snakepit_nb.worker.emitting import executing, telling_to
-from snakepit_nb.worker.event_stream import EventReader
 
 from .in_process_worker import InProcessWorker, Run
 from .plain_cells import cell_error

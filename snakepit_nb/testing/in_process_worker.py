@@ -14,10 +14,10 @@ from snakepit_nb.errors import Progress, WorkerCrashedError
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.launch.launcher import WorkerExit
 from snakepit_nb.scheduling.health import ProcessLook
+from snakepit_nb.telemetry.event_stream import EventStream
 from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.handshake import Announcement
 from snakepit_nb.worker.context import Cancellation
-from snakepit_nb.worker.event_stream import EventStream
 from snakepit_nb.worker.tool_host import ToolHost
 
 from .plain_cells import PlainCells

@@ -8,8 +8,7 @@ from contextvars import ContextVar
 from types import TracebackType
 
 from snakepit_nb.errors import UsageError
-
-from .event_stream import EventStream
+from snakepit_nb.telemetry.event_stream import EventStream
 
 LONGEST_NAME = 128
 LONGEST_BITS = 1000  # what still is a float

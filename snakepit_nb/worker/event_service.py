@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 import anyio
 import grpc.aio
 
+from snakepit_nb.telemetry.event_stream import CallSoon, EventStream
 from snakepit_nb.wire.event_messages import read_control, write_told
-
-from .event_stream import CallSoon, EventStream
 
 TOGETHER_SECONDS = 0.05  # what comes faster wakes the serving thread once
 CONTROL_SECONDS = 0.25

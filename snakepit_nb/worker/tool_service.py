@@ -13,6 +13,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.telemetry.correlation import new_call_id
+from snakepit_nb.telemetry.event_stream import EventStream
+from snakepit_nb.telemetry.markers import plain_form
+from snakepit_nb.wire.answers import Answers
 from snakepit_nb.wire.buffers import Outgoing, read_beside
 from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -25,11 +28,9 @@ from snakepit_nb.wire.messages import (
 )
 
 from . import tool_host
-from .answers import Answers
 from .context import CallContext, serving
 from .emitting import executing, process_events
 from .event_service import serve_events
-from .event_stream import EventStream
 from .observed import Observed
 from .outbox import Outbox
 from .runner import CallEndedError, Place, Runner
@@ -98,7 +99,9 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
                     work = partial(self._host.call, call.tool_name, call.parameters)
                     value = await self._run(call, _context_of(call, watch), work, watch)
                     result = ToolResult(value=value, seconds=time.monotonic() - begun)
-                    return await outgoing.written(partial(Answers(request).result, result))
+                    return await outgoing.written(
+                        partial(Answers(request, plain_form).result, result)
+                    )
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
                 success=False, error_message=_failure(error, request.tool_name)
@@ -113,7 +116,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             with self._sending.of(call_id_of(request)) as outgoing:
                 call = await self._read_call(request, headers)
                 with self._watch(headers, call) as watch:
-                    answers, numbers = Answers(request), count(1)
+                    answers, numbers = Answers(request, plain_form), count(1)
                     send = partial(_send_chunk, answers, context, outgoing, numbers)
                     await self._stream(call, watch, send)
                     final = ToolChunk(number=next(numbers), data=None, is_final=True)

@@ -13,9 +13,9 @@ from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.mailbox import waking_here
 from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.telemetry.correlation import correlation
+from snakepit_nb.telemetry.event_stream import EventStream
 from snakepit_nb.worker.context import CallContext, serving
 from snakepit_nb.worker.emitting import emit_event, executing, telling_to
-from snakepit_nb.worker.event_stream import EventStream
 
 
 def names(events: list[ToldEvent]) -> list[str]:

@@ -1,24 +1,18 @@
 """How a tool's answers are written: with their types for our own ends, as plain JSON for others."""
 
-import logging
-import os
+from collections.abc import Callable
 
 from snakepit_nb.calls import ToolChunk, ToolResult
-from snakepit_nb.wire.frames import SegmentMaker
-from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
-from snakepit_nb.wire.markers import marker_policy
-from snakepit_nb.wire.messages import write_chunk, write_result
-from snakepit_nb.wire.plain_messages import (
+
+from .frames import SegmentMaker
+from .generated import snakepit_bridge_pb2 as bridge
+from .messages import write_chunk, write_result
+from .plain_messages import (
     PlainForm,
     is_of_another_end,
     write_plain_chunk,
     write_plain_result,
 )
-
-log = logging.getLogger(__name__)
-
-MOST_TYPES = 10_000
-"""How many types are told of, at most."""
 
 
 class Answers:
@@ -26,9 +20,11 @@ class Answers:
 
     __slots__ = ("_form", "_tool_name")
 
-    def __init__(self, request: bridge.ExecuteToolRequest) -> None:
+    def __init__(
+        self, request: bridge.ExecuteToolRequest, plain_form: Callable[[], PlainForm]
+    ) -> None:
         self._tool_name = request.tool_name
-        self._form = _plain_form() if is_of_another_end(request) else None
+        self._form = plain_form() if is_of_another_end(request) else None
 
     def result(
         self, result: ToolResult, maker: SegmentMaker | None = None
@@ -47,16 +43,3 @@ class Answers:
         if self._form is None:
             return write_chunk(self._tool_name, chunk, maker)
         return write_plain_chunk(self._tool_name, chunk, self._form)
-
-
-_told: set[str] = set()
-
-
-def _plain_form() -> PlainForm:
-    return PlainForm(policy=marker_policy(os.environ), note=_tell_once)
-
-
-def _tell_once(type_name: str) -> None:
-    if type_name not in _told and len(_told) < MOST_TYPES:
-        _told.add(type_name)
-        log.warning("a %s has no form in JSON: a marker goes in its place", type_name)

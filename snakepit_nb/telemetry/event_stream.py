@@ -1,4 +1,4 @@
-"""What a worker tells of itself: kept until somebody wants to hear it, in a bounded ring.
+"""What a process tells of itself: kept until somebody wants to hear it, in a bounded ring.
 
 Any thread tells; nobody takes a lock, since user code may be interrupted anywhere.
 """
@@ -15,7 +15,8 @@ from itertools import count
 import anyio
 
 from snakepit_nb.observations import EventControl, ToldEvent
-from snakepit_nb.telemetry.correlation import current_correlation_id
+
+from .correlation import current_correlation_id
 
 KEPT = 1024
 DROPPED = "telemetry.dropped"
@@ -51,12 +52,15 @@ class EventStream:
         name: str,
         measurements: Mapping[str, float],
         metadata: Mapping[str, str],
+        correlation_id: str | None = None,
     ) -> None:
         """Tells something that happened now, in the running call; from any thread, at once."""
         for fits in self._fits:
             if not fits(name):
                 return
-        told = (name, time.time_ns(), measurements, metadata, current_correlation_id() or "")
+        if correlation_id is None:
+            correlation_id = current_correlation_id() or ""
+        told = (name, time.time_ns(), measurements, metadata, correlation_id)
         self._ring.append((next(self._numbers), told))
         if self._reader is not None:
             self._reader.announce()

@@ -5,18 +5,20 @@ It looks as `pool_panel.css` makes the live one look, with what untrusted notebo
 
 import html
 
-from .looks import FAILED_TONE, FAINT, TEXT, WARNING_TONE
+from .looks import FAINT, TEXT
 from .pool_model import Line, Listing, PoolView, State, Tile
 
+_WARNING = "#f57c00"
+_BAD = "#e53935"
+_QUIET = "#90a4ae"
 _TONES = {
     State.READY: "#43a047",
     State.BUSY: "#1e88e5",
-    State.TAINTED: WARNING_TONE,
-    State.UNRESPONSIVE: WARNING_TONE,
-    State.LOST: FAILED_TONE,
-    State.GIVEN_UP: FAILED_TONE,
+    State.TAINTED: _WARNING,
+    State.UNRESPONSIVE: _WARNING,
+    State.LOST: _BAD,
+    State.GIVEN_UP: _BAD,
 }
-_QUIET = "#90a4ae"
 _EDGE = "1px solid rgba(128,128,128,0.35)"
 _FRAME = f"max-width:960px;line-height:1.5;text-align:left;{TEXT}"
 _FACT = "display:inline-block;min-width:72px;padding:0 16px 0 0;vertical-align:top"
@@ -78,7 +80,7 @@ def _list(listing: Listing) -> str:
 
 
 def _line(line: Line) -> str:
-    tone = f";color:{WARNING_TONE}" if line.is_overdue else ""
+    tone = f";color:{_WARNING}" if line.is_overdue else ""
     return (
         f'<div style="{_LINE}{tone}" title="{html.escape(line.hint)}">'
         f'<span style="overflow:hidden;text-overflow:ellipsis">{html.escape(line.text)}</span>'

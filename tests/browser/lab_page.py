@@ -93,7 +93,8 @@ class Notebook:
             self.page.wait_for_timeout(50)
 
     def cell(self, number: int) -> Locator:
-        return self.page.locator(".jp-CodeCell").nth(number)
+        shown = self.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")  # others are open too
+        return shown.locator(".jp-CodeCell").nth(number)
 
     def outputs(self, number: int) -> Locator:
         return self.cell(number).locator(".jp-OutputArea").first

@@ -5,8 +5,13 @@ import pytest
 
 from snakepit_nb.blocking.short_text import short_value
 from snakepit_nb.blocking.stream_lines import MOST_VALUES
-from snakepit_nb.notebook.widgets.sparkline import WIDTH, Samples, sparkline
-from snakepit_nb.notebook.widgets.stream_record import KEPT_CHUNKS, StreamRecord
+from snakepit_nb.notebook.widgets.sparkline import WIDTH, sparkline
+from snakepit_nb.notebook.widgets.stream_record import (
+    KEPT_CHUNKS,
+    MOST_COLUMNS,
+    MOST_SAMPLES,
+    StreamRecord,
+)
 from snakepit_nb.notebook.widgets.view_model import Look, Row
 
 
@@ -65,16 +70,20 @@ def test_fields_that_take_turns_are_all_seen() -> None:
 
 
 def test_samples_are_spread_over_all_of_it_in_a_bounded_space() -> None:
-    samples = Samples()
-    for number in range(100_000):
-        if samples.wants_next():
-            samples.add(number)
+    record = _record(*range(100_000))
 
-    kept = samples.all()
-    assert len(kept) < 4 * WIDTH
-    gaps = {after - before for before, after in pairwise(kept)}
+    (field,) = record.fields(_look)
+    assert len(field.samples) <= MOST_SAMPLES
+    gaps = {after - before for before, after in pairwise(field.samples)}
     assert max(gaps) <= 2 * min(gaps)
-    assert kept[-1] > 95_000
+    assert field.samples[-1] > 95_000
+
+
+def test_a_chunk_of_very_many_fields_is_kept_in_part() -> None:
+    record = _record({str(number): number for number in range(10_000)})
+
+    assert len(_values(record)) == MOST_VALUES
+    assert len(record.rows(short_value)[0].cells) == MOST_COLUMNS
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,25 @@ print(set(_instances) - before)
 """
 
 
+DRIPPING_STREAM = """
+import threading
+from snakepit_nb.blocking.stream_view import Shown, open_stream_view
+from snakepit_nb.calls import ToolChunk
+from snakepit_nb.notebook.widgets import stream_panel
+
+stream_panel.SECONDS_BEFORE_SIGHT = 0.0
+cancelled = threading.Event()
+shown = Shown(tool_name="drip", correlation_id="sp-19", cancel=cancelled.set)
+with open_stream_view(shown) as view:
+    number = 0
+    while not cancelled.wait(0.01):
+        view.show(ToolChunk(number=number, data={"number": number}))
+        number += 1
+        if not number % 40:
+            print("forty more", flush=True)
+"""
+
+
 @pytest.fixture(scope="module")
 def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     manager, client = start_new_kernel(env=_environment(noninteractive="0"))
@@ -131,6 +150,30 @@ def test_a_flood_of_chunks_is_painted_at_a_pace_for_eyes_and_leaves_no_widget(
     assert left_over == "set()"
 
 
+def test_a_view_that_no_page_sees_is_not_painted(
+    kernel: tuple[KernelManager, BlockingKernelClient],
+) -> None:
+    _, client = kernel
+    cell = client.execute(DRIPPING_STREAM)
+    opening = _messages_until(client, _paints("unsaved"))
+    button, watcher = (
+        next(m for m in opening if _model_name(m) == name)["content"]["comm_id"]
+        for name in ("ButtonModel", "AnyModel")
+    )
+
+    heard = _say(client, watcher, {"page": "one", "seen": False})
+    _messages_until(client, _ends(heard))
+    unseen = _messages_until(client, _prints("forty more"))
+    unseen += _messages_until(client, _prints("forty more"))
+    _say(client, watcher, {"page": "other", "seen": True})
+    _messages_until(client, _paints("chunks"))
+    _click(client, button, None)
+    ending = _messages_until(client, _ends(cell))
+
+    assert sum(_updates(m, "chunks") for m in unseen) <= 1  # one may have been on its way
+    assert watcher in {m["content"]["comm_id"] for m in ending if m["msg_type"] == "comm_close"}
+
+
 def test_a_kernel_that_nobody_looks_at_prints_plain_lines() -> None:
     manager, client = start_new_kernel(env=_environment(noninteractive="1"))
     try:
@@ -208,11 +251,26 @@ def _stdout(messages: list[Message]) -> str:
 
 
 def _click(client: BlockingKernelClient, comm_id: str, subshell_id: str | None) -> None:
-    content = {"comm_id": comm_id, "data": {"method": "custom", "content": {"event": "click"}}}
-    message = client.session.msg("comm_msg", content)
+    _say(client, comm_id, {"event": "click"}, subshell_id)
+
+
+def _say(
+    client: BlockingKernelClient,
+    comm_id: str,
+    content: dict[str, Any],
+    subshell_id: str | None = None,
+) -> str:
+    data = {"method": "custom", "content": content}
+    message = client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
     if subshell_id is not None:
         message["header"]["subshell_id"] = subshell_id
     client.shell_channel.send(message)
+    message_id: str = message["header"]["msg_id"]
+    return message_id
+
+
+def _prints(text: str) -> Callable[[Message], bool]:
+    return lambda message: message["msg_type"] == "stream" and text in message["content"]["text"]
 
 
 def _created_subshell(client: BlockingKernelClient) -> str:

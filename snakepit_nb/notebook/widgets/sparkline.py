@@ -7,36 +7,6 @@ WIDTH = 20
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-class Samples:
-    """Some of a long row of numbers, spread over all of it, in a bounded space."""
-
-    __slots__ = ("_kept", "_left_out", "_stride")
-
-    def __init__(self) -> None:
-        self._kept: list[float] = []
-        self._stride = 1
-        self._left_out = 0
-
-    def wants_next(self) -> bool:
-        """Counts a number; tells whether it shall be added."""
-        self._left_out += 1
-        if self._left_out < self._stride:
-            return False
-        self._left_out = 0
-        return True
-
-    def add(self, number: float) -> None:
-        """Keeps a number; where they are many, every other one goes."""
-        self._kept.append(number)
-        if len(self._kept) >= 4 * WIDTH:
-            del self._kept[1::2]
-            self._stride *= 2
-
-    def all(self) -> tuple[float, ...]:
-        """Returns those that are kept."""
-        return tuple(self._kept)
-
-
 def sparkline(numbers: Sequence[float]) -> str:
     """Draws numbers, the lowest as the lowest block; of many, the last of each piece of the row."""
     shown = [numbers[end - 1] for end in _ends(len(numbers))]

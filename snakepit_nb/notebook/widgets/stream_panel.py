@@ -3,6 +3,7 @@
 import threading
 import time
 from typing import Any
+from uuid import uuid4
 
 from IPython.display import display
 from ipywidgets import HTML, Button, HBox, Layout, VBox
@@ -18,6 +19,8 @@ from .stream_record import StreamRecord
 from .view_model import StreamState
 
 SECONDS_BETWEEN_PAINTS = 0.1
+SECONDS_BEFORE_SIGHT = 2.0
+"""From then on a view that nobody can see is not painted."""
 BUSY_SHARE = 0.1
 """Of the time, painting takes no more than this, however slow it is."""
 
@@ -39,8 +42,10 @@ class StreamPanel:
 
     def __init__(self, shown: Shown, kernel: Any) -> None:
         self._shown = shown
+        self._kernel = kernel
+        self._begun = time.monotonic()
         self._record = StreamRecord()
-        self._glance = StreamGlance(shown, time.monotonic())
+        self._glance = StreamGlance(shown, self._begun)
         self._taking = threading.Lock()
         self._closing = threading.Lock()
         self._has_ended = threading.Event()
@@ -48,7 +53,10 @@ class StreamPanel:
         self._button = _cancel_button()
         heading = HBox([self._picture, self._button], layout=Layout(margin="0", max_width="800px"))
         footer = HTML(id_line(shown.correlation_id, _COPY), layout=Layout(margin="0"))
-        self._widgets = _with_styles(VBox([heading, footer]), heading, footer, self._picture)
+        panel = VBox([heading, footer])
+        self._name = f"snakepit-view-{uuid4().hex}"
+        panel.add_class(self._name)
+        self._widgets = _with_styles(panel, heading, footer, self._picture)
         self._widgets += _with_styles(self._button)
         self._button.on_click(self._on_cancel)
         if not keep_reachable(kernel, self._widgets):
@@ -93,14 +101,24 @@ class StreamPanel:
 
     def _keep_painting(self) -> None:
         pause = SECONDS_BETWEEN_PAINTS
+        sight = None
         while not self._has_ended.wait(pause):
             begun = time.monotonic()
-            page = as_html(self._state())
-            with self._closing:
-                if not self._has_ended.is_set():
-                    self._picture.value = page  # not sent where it is what is shown
-            spent = time.monotonic() - begun
-            pause = max(SECONDS_BETWEEN_PAINTS, spent / BUSY_SHARE)
+            if sight is None and begun - self._begun > SECONDS_BEFORE_SIGHT:
+                from .sight import Sight  # noqa: PLC0415 (brings anywidget, for what lasts)
+
+                sight = Sight(self._kernel, self._name)
+            if sight is None or sight.is_seen:
+                self._paint()
+            pause = max(SECONDS_BETWEEN_PAINTS, (time.monotonic() - begun) / BUSY_SHARE)
+        if sight is not None:
+            sight.close()
+
+    def _paint(self) -> None:
+        page = as_html(self._state())
+        with self._closing:
+            if not self._has_ended.is_set():
+                self._picture.value = page  # not sent where it is what is shown
 
     def _on_cancel(self, _button: object) -> None:
         with self._closing:

@@ -1,8 +1,9 @@
 """What a view keeps of a stream: so little, and taken so quickly, that no stream feels it."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
+from typing import Any
 
 from snakepit_nb.blocking.short_text import one_line, short_value
 from snakepit_nb.blocking.stream_lines import (
@@ -13,12 +14,12 @@ from snakepit_nb.blocking.stream_lines import (
     fields_in,
 )
 
-from .sparkline import Samples
 from .view_model import Field, Look, Row
 
 KEPT_CHUNKS = 4
 MOST_COLUMNS = 6
 LONGEST_CELL = 20
+MOST_SAMPLES = 80
 
 
 class StreamRecord:
@@ -27,22 +28,22 @@ class StreamRecord:
     def __init__(self) -> None:
         self.chunks = 0
         self._recent: deque[object] = deque(maxlen=KEPT_CHUNKS)
-        self._values: dict[object, object] = {}
-        self._samples: dict[object, Samples] = {}
+        self._values: dict[Any, object] = {}
+        self._samples: dict[object, list[float]] = {}
+        self._stride = 1
+        self._next_sample = 1
 
     def take(self, data: object) -> None:
-        """Takes one more chunk in."""
+        """Takes one more chunk in: in less than a microsecond, where nothing is sampled."""
         self.chunks += 1
         self._recent.append(data)
-        for key, value in data.items() if type(data) is dict else fields_in(data):
-            if key not in self._values:
-                self._enter(key)
-            self._values[key] = value
-            samples = self._samples[key]
-            if samples.wants_next():
-                number = as_number(value)
-                if number is not None:
-                    samples.add(number)
+        fields = data if type(data) is dict else dict(fields_in(data))
+        self._values.update(fields)
+        if len(self._values) > MOST_VALUES:
+            self._let_go()
+        if self.chunks >= self._next_sample:
+            # Once not each chunk is looked at, it may lack fields that others have.
+            self._sample(fields if self._stride == 1 else self._values)
 
     def copy(self) -> "StreamRecord":
         """Returns what does not change any more."""
@@ -50,7 +51,7 @@ class StreamRecord:
         copied.chunks = self.chunks
         copied._recent = self._recent.copy()
         copied._values = self._values.copy()
-        copied._samples = self._samples.copy()
+        copied._samples = {key: numbers.copy() for key, numbers in self._samples.items()}
         return copied
 
     @property
@@ -64,7 +65,7 @@ class StreamRecord:
             Field(
                 key=short_value(key) if key else "",
                 look=look(value),
-                samples=self._samples[key].all(),
+                samples=tuple(self._samples.get(key, ())),
             )
             for key, value in self._values.items()
             if key != PROGRESS or self.fraction is None
@@ -85,9 +86,20 @@ class StreamRecord:
             for fields in [islice(fields_in(data), MOST_COLUMNS)]
         )
 
-    def _enter(self, key: object) -> None:
-        if len(self._values) >= MOST_VALUES:
-            oldest = next(iter(self._values))
-            del self._values[oldest], self._samples[oldest]
-        self._values[key] = None
-        self._samples[key] = Samples()
+    def _sample(self, fields: Mapping[Any, object]) -> None:
+        """Notes numbers; when there are many, every other one goes, and fewer come."""
+        for key, value in fields.items():
+            number = as_number(value)
+            if number is not None and key in self._values:
+                self._samples.setdefault(key, []).append(number)
+        if max(map(len, self._samples.values()), default=0) >= MOST_SAMPLES:
+            self._stride *= 2
+            for numbers in self._samples.values():
+                del numbers[1::2]
+        self._next_sample = self.chunks + self._stride
+
+    def _let_go(self) -> None:
+        """Keeps the fields that came last."""
+        for key in [*self._values][:-MOST_VALUES]:
+            del self._values[key]
+            self._samples.pop(key, None)

@@ -1,0 +1,34 @@
+// Tells whether anybody can see a view on this page, and draws nothing itself.
+// The widget manager forgets the model at once, or a notebook saved meanwhile would keep it.
+
+const TICK = 500; // milliseconds
+
+function isSeen(name) {
+  if (document.visibilityState !== "visible") return false;
+  return [...document.getElementsByClassName(name)].some((view) => {
+    const box = view.getBoundingClientRect();
+    return box.width > 0 && box.bottom > 0 && box.top < window.innerHeight;
+  });
+}
+
+function initialize({ model }) {
+  const page = crypto.getRandomValues(new Uint32Array(2)).join("-");
+  let told = null;
+  const look = () => {
+    for (const id of model.get("unsaved")) {
+      delete model.widget_manager?._models?.[id];
+      model.widget_manager?._modelsSync?.delete?.(id);
+    }
+    const seen = isSeen(model.get("name"));
+    if (seen !== told) model.send({ page, seen });
+    told = seen;
+  };
+  const timer = setInterval(look, TICK);
+  document.addEventListener("visibilitychange", look);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
+}
+
+export default { initialize };

@@ -1,5 +1,6 @@
 """The one frozen schema of a pool's settings, with every default."""
 
+import shlex
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from numbers import Integral, Real
@@ -71,6 +72,8 @@ class PoolSettings:
     adapters: tuple[AdapterSource, ...] = ()
     python: str = ""
     """The interpreter of the workers; empty for the kernel's own."""
+    worker_command: str = ""
+    """What to run in place of our own worker: a program that is driven as the original's."""
     cwd: str = ""
     """The workers' directory; empty for the kernel's own."""
     environment: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -132,9 +135,25 @@ class PoolSettings:
             raise UsageError(f"--threads {self.threads}: a worker needs at least 1 thread.")
         if not self.name.isidentifier():
             raise UsageError(f"--name {self.name!r}: a pool's name is a Python identifier.")
+        self._check_worker_command()
         for name in ("ready_timeout", "interrupt_grace", "stop_grace", "heartbeat_interval"):
             if getattr(self, name) <= 0:
                 raise UsageError(f"{name} {getattr(self, name)}: give a number above 0.")
+
+    def _check_worker_command(self) -> None:
+        if not self.worker_command:
+            return
+        told = f"--worker-command {self.worker_command!r}"
+        try:
+            words = shlex.split(self.worker_command)
+        except ValueError as error:
+            raise UsageError(f"{told}: {error}.") from None
+        if not words:
+            raise UsageError(f"{told}: give a program, such as 'python path/to/grpc_server.py'.")
+        if len(self.adapters) > 1 or any(adapter.pickled for adapter in self.adapters):
+            raise UsageError(f"{told}: such workers take one --adapter, by a name to import.")
+        if self.python:
+            raise UsageError(f"{told}: name the interpreter there, and leave --python out.")
 
     @property
     def capacity(self) -> int:

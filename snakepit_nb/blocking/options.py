@@ -21,7 +21,7 @@ E = TypeVar("E", bound=StrEnum)
 defaults: dict[str, Any] = {}
 """What `configure` has set for this process."""
 
-_OF_ONE_POOL = frozenset({"name", "adapters", "python", "cwd", "environment"})
+_OF_ONE_POOL = frozenset({"name", "adapters", "python", "worker_command", "cwd", "environment"})
 
 _CHOICES: dict[str, type[StrEnum]] = {
     "profile": Profile,

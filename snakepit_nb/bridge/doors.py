@@ -14,12 +14,15 @@ from pathlib import Path
 import anyio
 import grpc
 
+from snakepit_nb.channel.original_channel import MESSAGE_BYTES
+from snakepit_nb.channel.wire_sessions import KnownSessions
 from snakepit_nb.errors import UsageError
 from snakepit_nb.telemetry.redaction import redaction
 from snakepit_nb.wire.gate import is_same_token
 
 from .bridge import Bridge
 from .grpc_server import BridgeService, open_listener
+from .original_service import OriginalService
 
 LOOPBACK = "127.0.0.1"
 FIRST_NO_PORT = 65_536
@@ -54,6 +57,9 @@ class Doors:
         self._bound: Path | None = None
         self._serving: AsyncExitStack | None = None
         self.served: Served | None = None
+        self._tokenless = ""
+        self.wire_sessions = KnownSessions()
+        """Of the pool's workers, where these are the original's."""
 
     async def move_to(self, socket: Path) -> None:
         """Is told, before a worker is, where workers look for the bridge."""
@@ -78,6 +84,24 @@ class Doors:
                 )
             )
             self._bound = socket
+
+    async def listen_without_token(self) -> str:
+        """Lets workers of the original's in, which have none; returns the address.
+
+        It is on loopback, and knows nothing but their own sessions.
+        """
+        async with self._opening:
+            if not self._tokenless:
+                self._tokenless = await self._opened.enter_async_context(
+                    open_listener(
+                        OriginalService(self.bridge, self.wire_sessions),  # type: ignore[abstract]
+                        admits=lambda _: True,
+                        address=f"{LOOPBACK}:0",
+                        kind=grpc.LocalConnectionType.LOCAL_TCP,
+                        message_bytes=MESSAGE_BYTES,
+                    )
+                )
+            return self._tokenless
 
     async def serve(self, port: int) -> Served:
         """Lets other programs of this machine in, by a token; port 0 lets the system choose one.

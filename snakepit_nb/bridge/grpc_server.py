@@ -62,7 +62,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run t
 
 @asynccontextmanager
 async def open_listener(
-    service: "BridgeService",
+    service: snakepit_bridge_pb2_grpc.BridgeServiceServicer,
     *,
     admits: Callable[[str], bool],
     address: str,
@@ -161,7 +161,7 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         session_id = SessionId(request.session_id)
         tools = [
             RemoteTool(
-                spec=read_tool(_spec_of(tool)),
+                spec=read_tool(spec_of(tool)),
                 worker_id=worker_id,
                 metadata=read_metadata(tool.metadata),
             )
@@ -334,6 +334,6 @@ def _now() -> Timestamp:
     return now
 
 
-def _spec_of(tool: bridge.ToolRegistration) -> bridge.ToolSpec:
+def spec_of(tool: bridge.ToolRegistration) -> bridge.ToolSpec:
     """Makes a spec of a registration: another name for the same fields."""
     return bridge.ToolSpec.FromString(tool.SerializeToString())

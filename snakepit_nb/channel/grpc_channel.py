@@ -122,11 +122,11 @@ class GrpcChannel:
 
     async def stream(self, call: ToolCall) -> AsyncGenerator[ToolChunk]:
         """Runs a streaming tool."""
-        with self._buffers.outgoing() as outgoing, _Translated(self, call.correlation_id):
+        with self._buffers.outgoing() as outgoing, Translated(self, call.correlation_id):
             request = await outgoing.written(partial(write_call, call, stream=True))
             rpc = self._bridge.ExecuteStreamingTool(request, metadata=self._headers(call))
             try:
-                while (message := await _read(rpc)) is not grpc.aio.EOF:
+                while (message := await read_message(rpc)) is not grpc.aio.EOF:
                     chunk = cast("bridge.ToolChunk", message)
                     read = partial(read_chunk, chunk, self._buffers)
                     yield await read_beside(read, bytes_behind(chunk.data))
@@ -139,11 +139,11 @@ class GrpcChannel:
 
     async def run_cell(self, cell: CellCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
-        with self._buffers.outgoing() as outgoing, _Translated(self, cell.correlation_id):
+        with self._buffers.outgoing() as outgoing, Translated(self, cell.correlation_id):
             request = await outgoing.written(partial(write_cell, cell))
             rpc = self._cells.RunCell(request, metadata=self._headers(cell))
             try:
-                while (output := await _read(rpc)) is not grpc.aio.EOF:
+                while (output := await read_message(rpc)) is not grpc.aio.EOF:
                     event = await self._read_output(cast("cells.CellOutput", output))
                     if isinstance(event, CellReply):
                         return event
@@ -176,20 +176,20 @@ class GrpcChannel:
     async def send_comm(self, delivery: CommDelivery, put: PutCellEvent) -> None:
         """Hands a message to a comm."""
         request = write_delivery(delivery)
-        with _Translated(self, delivery.correlation_id):
+        with Translated(self, delivery.correlation_id):
             rpc = self._cells.SendComm(request, metadata=self._headers(delivery))
             try:
-                while (output := await _read(rpc)) is not grpc.aio.EOF:
+                while (output := await read_message(rpc)) is not grpc.aio.EOF:
                     await put(read_event(cast("cells.CellOutput", output)))
             finally:
                 rpc.cancel()
 
     async def comms(self) -> AsyncGenerator[CommMessage]:
         """Yields what comms say beside cells."""
-        with _Translated(self, None):
+        with Translated(self, None):
             rpc = self._cells.Comms(cells.CommsRequest(), metadata=self._headers(None))
             try:
-                while (output := await _read(rpc)) is not grpc.aio.EOF:
+                while (output := await read_message(rpc)) is not grpc.aio.EOF:
                     event = read_event(cast("cells.CellOutput", output))
                     if isinstance(event, CommMessage):
                         yield event
@@ -204,7 +204,7 @@ class GrpcChannel:
     async def observe(self, *, each_load: bool) -> AsyncGenerator[Observation]:
         """Yields what the worker has seen of its calls."""
         request = cells.ObserveRequest(each_load=each_load)
-        with _Translated(self, None):
+        with Translated(self, None):
             rpc = self._cells.Observe(request, metadata=self._headers(None))
             try:
                 async for message in rpc:
@@ -237,7 +237,7 @@ class GrpcChannel:
         call: ToolCall | None,
     ) -> Response:
         """Makes one unary call."""
-        with _Translated(self, None if call is None else call.correlation_id):
+        with Translated(self, None if call is None else call.correlation_id):
             rpc = method(request, metadata=self._headers(call))
             return await answer_of(rpc, leave=partial(self._leave, rpc, call))
 
@@ -284,20 +284,20 @@ class _GrpcEventTap:
 
     async def control(self, control: EventControl) -> None:
         """Changes what the worker tells from now on."""
-        with _Translated(self._channel, None):
+        with Translated(self._channel, None):
             for message in write_controls(control):
                 await self._rpc.write(message)
 
     async def read(self) -> ToldEvent | None:
         """Waits for the next event."""
-        with _Translated(self._channel, None):
-            message = await _read(self._rpc)
+        with Translated(self._channel, None):
+            message = await read_message(self._rpc)
         if message is grpc.aio.EOF:
             return None
         return read_told(cast("bridge.TelemetryEvent", message))
 
 
-class _Translated:
+class Translated:
     """Makes the errors of gRPC within a `with` ours."""
 
     __slots__ = ("_channel", "_correlation_id")
@@ -332,7 +332,7 @@ class _Translated:
         return WorkerCrashedError(message, correlation_id=self._correlation_id)
 
 
-async def _read(
+async def read_message(
     rpc: "grpc.aio.UnaryStreamCall[Any, Response] | grpc.aio.StreamStreamCall[Any, Response]",
 ) -> object:
     """Reads one message, or `grpc.aio.EOF`.

@@ -127,11 +127,11 @@ class GuardianClient:
             raise StartProblem("the guardian of its pool has ended", "Start the pool again.")
         await self.record.flush()
 
-    async def kill(self, process: GuardedProcess) -> None:
-        """Kills a process and all that it started; the report of its end tells when it is gone."""
+    async def send_signal(self, process: GuardedProcess, number: signal.Signals) -> None:
+        """Lets a process end, and what it started; the report of its end tells when it is gone."""
         if not process.ended.is_set():
             self.record.terminate(process.worker_id)
-            order = {"order": "kill", "worker": process.worker_id, "signal": signal.SIGKILL}
+            order = {"order": "kill", "worker": process.worker_id, "signal": number}
             await self._order(order)
 
     async def aclose(self) -> None:

@@ -23,6 +23,8 @@ class LaunchSpec:
     pool: str
     python: str
     """The interpreter to run."""
+    command: tuple[str, ...] = ()
+    """What to run in place of our own worker: a program that is driven as the original's."""
     cwd: str
     environment: tuple[tuple[str, str], ...] = ()
     """What the user sets of the worker's environment (`--env`)."""

@@ -27,9 +27,9 @@ from .environment import (
     thread_limits,
     worker_environment,
 )
-from .first_contact import make_contact
 from .guardian_client import GuardianClient
 from .launcher import LaunchSpec
+from .manner import Manner, OurManner
 from .memory_kills import MemoryKills
 from .registry import Registry
 from .run_record import RunRecord
@@ -50,8 +50,6 @@ from .sweep import sweep, tell_swept
 log = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60.0
-ANNOUNCE_DESCRIPTOR = 3
-"""The guardian puts it there, right after stdin, stdout and stderr."""
 
 
 @asynccontextmanager
@@ -61,6 +59,7 @@ async def open_subprocess_launcher(
     sweeps: bool = True,
     on_problem: Callable[[str], object] = lambda _: None,
     on_bridge: Callable[[Path], Awaitable[None]] | None = None,
+    original: Manner | None = None,
     shared_memory: Path = SHARED_MEMORY,
 ) -> AsyncIterator["SubprocessLauncher"]:
     """Opens a launcher that leaves no process behind.
@@ -70,6 +69,7 @@ async def open_subprocess_launcher(
         sweeps: Whether what dead kernels have left is cleared away, now and every minute.
         on_problem: Is told, by a launch, why workers are not noted in the registry.
         on_bridge: Is awaited with the path of the bridge's socket before a worker knows it.
+        original: How workers are started that are told a command of the user's.
         shared_memory: Where large buffers travel as long as there is room.
     """
     registry = Registry(state_directory())
@@ -77,6 +77,7 @@ async def open_subprocess_launcher(
         async with anyio.create_task_group() as tasks:
             launcher = SubprocessLauncher(tasks, command, registry, on_problem, shared_memory)
             launcher.on_bridge = on_bridge
+            launcher.original = original
             tasks.start_soon(partial(launcher.tend, sweeps=sweeps))
             try:
                 yield launcher
@@ -99,7 +100,7 @@ class SubprocessLauncher:
         shared_memory: Path,
     ) -> None:
         self._tasks = tasks
-        self._command = tuple(command)
+        self._ours = OurManner(tuple(command))
         self._registry = registry
         self._on_problem = on_problem
         self._shared_memory = shared_memory
@@ -111,6 +112,8 @@ class SubprocessLauncher:
         self._launched = 0
         self.on_bridge: Callable[[Path], Awaitable[None]] | None = None
         """Is awaited with the path of the bridge's socket before a worker knows it."""
+        self.original: Manner | None = None
+        """How workers are started that are told a command of the user's."""
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open"
@@ -136,12 +139,14 @@ class SubprocessLauncher:
             problem = StartProblem(f"no pipe can be made: {error.strerror}", "Raise `ulimit -n`.")
             raise start_error(spec, problem, ()) from error
         introduction = self._introduction(spec, guardian)
+        manner = self._manner_of(spec)
         worker = SubprocessWorker(introduction, guardian, ends, self._memory_kills)
+        worker.ends_by_signal = manner.ends_by_signal
         # It is attended before it is started: later, the task group might have ended.
         self._tasks.start_soon(worker.attend)
         try:
-            await self._spawn(spec, worker, guardian, ends)
-            worker.meet(await make_contact(worker, ends.announcement, within=spec.ready_timeout))
+            await self._spawn(spec, manner, worker, ends)
+            worker.meet(await manner.meet(worker, ends.announcement, spec))
         except StartProblem as problem:
             await _clear_away(worker)
             raise start_error(spec, problem, worker.last_lines) from problem.__cause__
@@ -211,24 +216,28 @@ class SubprocessLauncher:
         record = RunRecord.open(self._registry, directories, self._on_problem)
         return GuardianClient(directories, record, buffers)
 
+    def _manner_of(self, spec: LaunchSpec) -> Manner:
+        if not spec.command:
+            return self._ours
+        if self.original is None:
+            raise WorkerStartError("This launcher starts no workers by a command of the user's.")
+        return self.original
+
     async def _spawn(
-        self, spec: LaunchSpec, worker: SubprocessWorker, guardian: GuardianClient, ends: Ends
+        self, spec: LaunchSpec, manner: Manner, worker: SubprocessWorker, ends: Ends
     ) -> None:
-        announce = ("--announce-fd", str(ANNOUNCE_DESCRIPTOR))
+        guardian = worker.guardian
+        run_id = guardian.record.run_id
         environment = worker_environment(
             inherited=os.environ,
             limits={**thread_limits(spec.threads), **QUIET_GRPC},
-            user=dict(spec.environment),
-            forced={
-                **FORCED,
-                WORKER_ID_VARIABLE: spec.worker_id,
-                RUN_ID_VARIABLE: guardian.record.run_id,
-            },
+            user={**manner.variables(spec, worker.introduction), **dict(spec.environment)},
+            forced={**FORCED, WORKER_ID_VARIABLE: spec.worker_id, RUN_ID_VARIABLE: run_id},
         )
         try:
             await guardian.spawn(
                 worker.guarded,
-                argv=(spec.python, *self._command, *announce),
+                argv=await manner.command(spec, worker.introduction, run_id),
                 environment=environment,
                 cwd=spec.cwd,
                 descriptors=ends.theirs,

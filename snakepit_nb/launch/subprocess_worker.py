@@ -45,7 +45,9 @@ class SubprocessWorker:
     ) -> None:
         self.introduction = introduction
         self.guarded = GuardedProcess(introduction.worker_id)
-        self._guardian = guardian
+        self.ends_by_signal = False
+        """Whether SIGTERM asks it to end, where ours ends with its stdin."""
+        self.guardian = guardian
         self._all_buffers = space_of(introduction)
         self._stdin = ends.stdin
         self._output = ends.output
@@ -119,7 +121,7 @@ class SubprocessWorker:
             self._stdin.close()
             await off_loop(self._look_back)
             self._finished.set()
-            await self._guardian.record.flush()
+            await self.guardian.record.flush()
 
     async def tell(self, data: bytes) -> None:
         """Writes to its stdin.
@@ -142,14 +144,20 @@ class SubprocessWorker:
     async def stop(self, grace: float) -> WorkerExit:
         """Asks the worker to end, kills it after `grace` seconds, and returns once it has ended."""
         if not self.guarded.ended.is_set():
-            self._guardian.record.terminate(self.guarded.worker_id)
-            await self._guardian.record.flush()
-            with suppress(OSError):  # it has ended, and that is not reported yet
-                # Not only closed: a forked child of the kernel would hold it open.
-                self._stdin.shutdown(socket.SHUT_RDWR)
+            self.guardian.record.terminate(self.guarded.worker_id)
+            await self.guardian.record.flush()
+            await self._ask_to_end()
         with anyio.move_on_after(grace, shield=True):
             return await self.wait()
         return await self.kill()
+
+    async def _ask_to_end(self) -> None:
+        if self.ends_by_signal:
+            await self.guardian.send_signal(self.guarded, signal.SIGTERM)
+            return
+        with suppress(OSError):  # it has ended, and that is not reported yet
+            # Not only closed: a forked child of the kernel would hold it open.
+            self._stdin.shutdown(socket.SHUT_RDWR)
 
     async def kill(self) -> WorkerExit:
         """Kills the worker and all that it started, and returns once it has ended.
@@ -158,7 +166,7 @@ class SubprocessWorker:
             WorkerError: not even that ended it.
         """
         with anyio.move_on_after(KILL_SECONDS, shield=True):
-            await self._guardian.kill(self.guarded)
+            await self.guardian.send_signal(self.guarded, signal.SIGKILL)
             return await self.wait()
         raise WorkerError(
             f"Worker {self.introduction.worker_id} (process {self.pid}) was killed, but has not "

@@ -51,6 +51,7 @@ GIVEN_AS_THEY_ARE = (
     "affinity",
     "max_calls",
     "rogue_cleanup",
+    "worker_command",
 )
 """Options of `start` that are fields of the settings."""
 
@@ -118,6 +119,11 @@ def start_parser() -> OptionParser:
         default=[],
         metavar="MOD:NAME",
         help="a class with tools: module:Class, or one that the notebook defines; may be repeated",
+    )
+    start.add_argument(
+        "--worker-command",
+        metavar="CMD",
+        help="what to run in place of our worker: one of the original Snakepit's",
     )
     start.add_argument("--python", default="", metavar="EXE", help="the workers' interpreter")
     start.add_argument(

@@ -1,5 +1,6 @@
 """What a pool's settings mean for the launch of one worker, in this process's own surroundings."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def launch_spec(settings: PoolSettings, worker_id: WorkerId) -> LaunchSpec:
         worker_id=worker_id,
         pool=settings.name,
         python=python,
+        command=tuple(shlex.split(settings.worker_command)),
         cwd=settings.cwd or str(Path.cwd()),
         environment=settings.environment,
         # Another interpreter has packages of its own; ours would break it.

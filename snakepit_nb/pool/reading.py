@@ -32,9 +32,7 @@ def pool_reading(dispatch: Dispatch) -> PoolReading:
 
 def tools_of(dispatch: Dispatch) -> tuple[ToolSpec, ...]:
     """Returns what the workers offer."""
-    for worker in dispatch.workers.values():
-        return worker.tools
-    return ()
+    return next((worker.tools for worker in dispatch.workers.values() if worker.tools), ())
 
 
 def snapshot_of(dispatch: Dispatch) -> PoolSnapshot:

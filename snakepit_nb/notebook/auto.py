@@ -17,19 +17,20 @@ from .cell_options import CELL, parse_cell_options
 from .expressions import values_of_expressions
 from .local_cells import input_transforms
 
-_USES_OUR_MAGICS = re.compile(
+_IS_OF_THE_KERNEL = re.compile(
     r"""^[ \t]*
     (?: (?: [^=\n]+ =[ \t]* )? [?]{0,2} %{1,2} snakepit(?:_exec)?\b
       | %(?:re|un)?load_ext [ \t]+ snakepit_nb\b
       | %config [ \t]+ SnakepitMagics\b
+      | %(?:connect_info|qtconsole|subshell)\b
     )""",
     re.MULTILINE | re.VERBOSE,
 )
 
 
-def uses_our_magics(code: str) -> bool:
-    """Tells whether a cell has a line of ours, and so runs where the magics are."""
-    return _USES_OUR_MAGICS.search(code) is not None
+def is_of_the_kernel(code: str) -> bool:
+    """Tells whether a cell has a line of ours, or one about the kernel, and so runs there."""
+    return _IS_OF_THE_KERNEL.search(code) is not None
 
 
 @cache
@@ -75,7 +76,7 @@ class Auto:
 
     def line_for(self, code: str) -> str | None:
         """Returns the first line as if with which a cell runs; None: it runs as it is."""
-        if self._words is None or uses_our_magics(code):
+        if self._words is None or is_of_the_kernel(code):
             return None
         return shlex.join((CELL, *self._words))
 

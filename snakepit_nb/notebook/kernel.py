@@ -29,6 +29,16 @@ class SnakepitKernel(IPythonKernel):
         config=True
     )
 
+    async def do_execute(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """Runs a cell. Where it says `exit`, the kernel ends, and not its worker alone."""
+        execute: Any = super().do_execute
+        reply: dict[str, Any] = await execute(*arguments, **options)
+        for payload in reply["payload"]:
+            if payload["source"] == "ask_exit" and not payload["keepkernel"]:
+                shell: Any = self.shell
+                shell.exit_now = True
+        return reply
+
     def start(self) -> None:
         """Begins to serve; the pool's workers get ready meanwhile."""
         # Workers inherit it. (ipykernel is typed in part.)

@@ -75,6 +75,16 @@ def test_a_cell_may_ask(kernel: Kernel) -> None:
     assert running.finish().value == "me"
 
 
+@pytest.mark.usefixtures("installed_kernel")
+def test_it_ends_where_a_cell_says_so(tmp_path: Path) -> None:
+    with open_kernel(tmp_path, name="snakepit") as opened:
+        process = psutil.Process(kernel_pid(opened))
+
+        opened.check("exit")
+
+        process.wait(timeout=10)
+
+
 def test_a_restart_begins_with_a_worker_anew(kernel: Kernel) -> None:
     kernel.check("old = 1")
     before = kernel.run("import os\nos.getpid()").value

@@ -2,7 +2,7 @@
 
 import pytest
 
-from snakepit_nb.notebook.auto import uses_our_magics
+from snakepit_nb.notebook.auto import is_of_the_kernel
 
 
 @pytest.mark.parametrize(
@@ -23,10 +23,12 @@ from snakepit_nb.notebook.auto import uses_our_magics
         "%load_ext snakepit_nb",
         "%reload_ext  snakepit_nb",
         "%config SnakepitMagics.workers = 4",
+        "%connect_info",
+        "%subshell",
     ],
 )
-def test_a_cell_with_a_line_of_ours_stays_in_the_kernel(code: str) -> None:
-    assert uses_our_magics(code)
+def test_a_cell_with_a_line_of_ours_or_about_the_kernel_stays_there(code: str) -> None:
+    assert is_of_the_kernel(code)
 
 
 @pytest.mark.parametrize(
@@ -46,4 +48,4 @@ def test_a_cell_with_a_line_of_ours_stays_in_the_kernel(code: str) -> None:
     ],
 )
 def test_any_other_cell_goes_to_a_worker(code: str) -> None:
-    assert not uses_our_magics(code)
+    assert not is_of_the_kernel(code)

@@ -3,7 +3,7 @@
 An argument without a name travels under its place: `0`, `1`, ... are no names in Python.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,8 +41,10 @@ class HostCall:
     """The span that it lies in, as a header carries it."""
 
 
-def write_host_call(call: HostCall) -> bridge.ExecuteElixirToolRequest:
-    """Writes a call.
+def write_host_call(
+    call: HostCall, write_value: Callable[[object], AnyMessage] | None = None
+) -> bridge.ExecuteElixirToolRequest:
+    """Writes a call; `write_value` writes its arguments for another end than ours.
 
     Raises:
         ValueEncodingError: an argument has a type that does not travel; the message names it.
@@ -57,7 +59,7 @@ def write_host_call(call: HostCall) -> bridge.ExecuteElixirToolRequest:
     placed = {str(place): value for place, value in enumerate(call.arguments)}
     for name, value in {**placed, **call.keywords}.items():
         try:
-            packed = AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value))
+            packed = (write_value or _packed)(value)
         except ValueEncodingError as error:
             raise ValueEncodingError(
                 f"host tool {call.tool_name!r}, parameter {name!r}: {error.message}",
@@ -98,7 +100,7 @@ def write_host_result(value: object, seconds: float) -> bridge.ExecuteElixirTool
     """
     return bridge.ExecuteElixirToolResponse(
         success=True,
-        result=AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value)),
+        result=_packed(value),
         execution_time_ms=round(seconds * 1000),
     )
 
@@ -120,3 +122,7 @@ def read_host_result(response: bridge.ExecuteElixirToolResponse) -> Any:
     if not response.success:
         raise decode_failure(response.error_message, correlation_id=None)
     return response.binary_result or read_any(response.result)
+
+
+def _packed(value: object) -> AnyMessage:
+    return AnyMessage(type_url=VALUE_TYPE_URL, value=encode_value(value))

@@ -1,16 +1,32 @@
-"""Calls of host tools by the original's workers, and what they come to, in their form."""
+"""Calls of host tools, and what they come to, in the form of the original's ends."""
 
 import ast
 from collections.abc import Mapping
 from typing import Any
 
+from snakepit_nb.errors import UsageError
 from snakepit_nb.identifiers import CorrelationId
 
 from .generated import snakepit_bridge_pb2 as bridge
-from .host_messages import HostCall, read_host_call
+from .host_messages import HostCall, read_host_call, write_host_call
 from .plain_messages import plain_parameter
 
 LONGEST_LITERAL = 1024 * 1024
+
+
+def write_plain_host_call(call: HostCall) -> bridge.ExecuteElixirToolRequest:
+    """Writes a call for the original's host, which reads JSON whatever it is.
+
+    Raises:
+        UsageError: an argument has no name.
+        ValueEncodingError: one has no form in JSON; the message names it.
+    """
+    if call.arguments:
+        raise UsageError(
+            f"host tool {call.tool_name!r}: give its arguments by name, {call.tool_name}(key=...): "
+            "this host knows no others."
+        )
+    return write_host_call(call, plain_parameter)
 
 
 def read_plain_host_call(

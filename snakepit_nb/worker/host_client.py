@@ -38,9 +38,9 @@ class HostClient:
     """Asks the kernel. The channel is opened by the first question; made on the serving thread."""
 
     def __init__(self, address: str, token: str, message_bytes: int) -> None:
-        self._address = address
+        self.address = address
         self._token = (TOKEN_HEADER, token)
-        self._message_bytes = message_bytes
+        self.message_bytes = message_bytes
         self._loop = asyncio.get_running_loop()
         self._channel: grpc.aio.Channel | None = None
 
@@ -53,7 +53,7 @@ class HostClient:
             ToolError: it raised; also of the builtin type that it raised.
         """
         call = _new_call(name, arguments, keywords)
-        asked = self._ask(self._call(write_host_call(call), self._call_headers(call), _sent()))
+        asked = self._ask(self._call(self.written(call), self._call_headers(call), _sent()))
         try:
             response = asked.result()
         except CallCancelledError as error:
@@ -68,7 +68,7 @@ class HostClient:
     ) -> Any:  # noqa: ANN401 (the function's)
         """As `call`, and awaits it."""
         call = _new_call(name, arguments, keywords)
-        asked = self._ask(self._call(write_host_call(call), self._call_headers(call), _sent()))
+        asked = self._ask(self._call(self.written(call), self._call_headers(call), _sent()))
         return read_host_result(await asyncio.wrap_future(asked))
 
     def names(self) -> Iterable[str]:
@@ -78,7 +78,7 @@ class HostClient:
         request = bridge.GetExposedElixirToolsRequest(session_id=session)
 
         async def ask() -> list[str]:
-            rpc = self._stub().GetExposedElixirTools(request, metadata=self._headers())
+            rpc = self._stub().GetExposedElixirTools(request, metadata=self.headers())
             return [tool.name for tool in (await answer_of(rpc)).tools]
 
         return self._ask(self._translated(ask)).result(NAMES_SECONDS)
@@ -106,10 +106,33 @@ class HostClient:
 
         return await self._translated(ask)
 
-    def _call_headers(self, call: HostCall) -> grpc.aio.Metadata:
-        return self._headers((CORRELATION_HEADER, call.correlation_id), *_trace_header())
+    def written(self, call: HostCall) -> bridge.ExecuteElixirToolRequest:
+        """Writes a call in the form that this host takes.
 
-    def _headers(self, *more: tuple[str, str]) -> grpc.aio.Metadata:
+        Raises:
+            ValueEncodingError: an argument has a type that does not travel.
+        """
+        return write_host_call(call)
+
+    def open_channel(self) -> grpc.aio.Channel:
+        """Opens the channel to this host."""
+        return grpc.aio.secure_channel(
+            self.address,
+            grpc.local_channel_credentials(grpc.LocalConnectionType.UDS),
+            options=[
+                ("grpc.max_receive_message_length", self.message_bytes),
+                ("grpc.max_send_message_length", self.message_bytes),
+                ("grpc.enable_retries", 0),
+                # One that is shared would wait a while before it looks again.
+                ("grpc.use_local_subchannel_pool", 1),
+            ],
+        )
+
+    def _call_headers(self, call: HostCall) -> grpc.aio.Metadata:
+        return self.headers((CORRELATION_HEADER, call.correlation_id), *_trace_header())
+
+    def headers(self, *more: tuple[str, str]) -> grpc.aio.Metadata:
+        """Makes the headers of a question."""
         return grpc.aio.Metadata(self._token, *more)
 
     async def _translated(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -124,17 +147,7 @@ class HostClient:
         self,
     ) -> "snakepit_bridge_pb2_grpc.BridgeServiceAsyncStub":
         if self._channel is None:
-            self._channel = grpc.aio.secure_channel(
-                self._address,
-                grpc.local_channel_credentials(grpc.LocalConnectionType.UDS),
-                options=[
-                    ("grpc.max_receive_message_length", self._message_bytes),
-                    ("grpc.max_send_message_length", self._message_bytes),
-                    ("grpc.enable_retries", 0),
-                    # One that is shared would wait a while before it looks again.
-                    ("grpc.use_local_subchannel_pool", 1),
-                ],
-            )
+            self._channel = self.open_channel()
         return snakepit_bridge_pb2_grpc.BridgeServiceStub(self._channel)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from snakepit_nb.worker import Adapter, tool
+from snakepit_nb.worker import Adapter, host, tool
 
 
 class DrivenTools(Adapter):
@@ -29,6 +29,18 @@ class DrivenTools(Adapter):
             "moment": datetime(2020, 1, 2, tzinfo=UTC),
             "object": {"here": object()},
         }[kind]
+
+    @tool
+    def ask(self, key: Any = None) -> Any:  # noqa: ANN401 (as above)
+        return host.lookup(key=key)
+
+    @tool
+    async def ask_by_place(self) -> Any:  # noqa: ANN401 (as above)
+        return await host.lookup.aio("x")
+
+    @tool
+    def host_tools(self) -> list[str]:
+        return dir(host)
 
     @tool
     def fail(self) -> None:

@@ -59,6 +59,19 @@ class Bridge(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         self._note("CleanupSession", request, context)
         return bridge.CleanupSessionResponse(success=True, resources_cleaned=7)
 
+    def GetExposedElixirTools(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        self._note("GetExposedElixirTools", request, context)
+        return bridge.GetExposedElixirToolsResponse(tools=[bridge.ToolSpec(name="lookup")])
+
+    def ExecuteElixirTool(self, request: Any, context: Any) -> Any:  # noqa: ANN401, N802
+        """Reads JSON whatever the type url says, as the original does."""
+        self._note("ExecuteElixirTool", request, context)
+        key = json.loads(request.parameters["key"].value, parse_constant=refuse)
+        if key == "fail":
+            return bridge.ExecuteElixirToolResponse(success=False, error_message="no such key")
+        result = AnyMessage(type_url=RAW_URL, value=json.dumps({"key": key}).encode())
+        return bridge.ExecuteElixirToolResponse(success=True, result=result)
+
     def until(self, name: str) -> tuple[Any, dict[str, Any]]:
         """Returns the next request of that name."""
         while True:

@@ -176,6 +176,27 @@ def test_what_the_host_does_not_have_is_refused_as_there(worker: Worker) -> None
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
+@pytest.mark.parametrize("value", ["text", "fail not", 3, 0.5, True, None, [1, None], {"a": [2]}])
+def test_its_tools_call_the_hosts_functions(host: Bridge, worker: Worker, value: object) -> None:
+    response = worker.call("ask", correlation="sp-asked", key=value)
+    assert json.loads(response.result.value) == {"key": value}
+    asked, headers = host.until("ExecuteElixirTool")
+    assert (asked.session_id, asked.tool_name) == ("session_1", "lookup")
+    assert headers[HEADER] == asked.metadata["correlation_id"] == "sp-asked"
+    assert worker.value("host_tools") == ["lookup"]
+
+
+@pytest.mark.parametrize(
+    ("tool", "values", "words"),
+    [("ask", {"key": "fail"}, "no such key"), ("ask_by_place", {}, "give its arguments by name")],
+)
+def test_what_the_hosts_function_says_is_raised_in_the_tool(
+    worker: Worker, tool: str, values: dict[str, object], words: str
+) -> None:
+    response = worker.call(tool, correlation="", **values)
+    assert words in json.loads(response.error_message)["message"]
+
+
 def test_telemetry_is_open_at_once(worker: Worker) -> None:
     stream = worker.stub.StreamTelemetry(iter(()), timeout=SECONDS)
     assert stream.initial_metadata() is not None
@@ -261,13 +282,11 @@ def test_it_outlives_a_host_that_it_does_not_depend_on(tmp_path: Path) -> None:
 
 
 def test_it_heeds_the_signal_while_it_still_looks_for_its_host(tmp_path: Path) -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # and listens not
-        process = start(f"127.0.0.1:{nobody.getsockname()[1]}", tmp_path / "ready")
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(1.5)
-        process.terminate()
-        process.communicate(timeout=6)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        process = start(f"127.0.0.1:{mute.getsockname()[1]}", tmp_path / "ready")
+        with mute.accept()[0]:  # it asks, and hears nothing
+            process.terminate()
+            process.communicate(timeout=6)
     assert process.returncode == 0
 
 

@@ -10,7 +10,11 @@ import grpc.aio
 from snakepit_nb.errors import WorkerStartError
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from snakepit_nb.wire.host_messages import HostCall
+from snakepit_nb.wire.plain_host_messages import write_plain_host_call
 from snakepit_nb.wire.unary import answer_of
+from snakepit_nb.worker.host_client import HostClient
+from snakepit_nb.worker.host_proxy import host
 
 from .options import Heartbeat
 
@@ -22,13 +26,37 @@ ANSWER_SECONDS = 10.0
 
 @asynccontextmanager
 async def open_host(address: str, message_bytes: int) -> AsyncIterator["ElixirHost"]:
-    """Opens the way to a host, which has neither token nor encryption: it is on this machine."""
-    options = [
-        ("grpc.max_receive_message_length", message_bytes),
-        ("grpc.max_send_message_length", message_bytes),
-    ]
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
+    """Opens the way to a host, and makes its functions those of `snakepit_nb.worker.host`."""
+    functions = HostFunctions(address, "", message_bytes)
+    host.connect(functions)
+    channel = functions.open_channel()
+    try:
         yield ElixirHost(address, snakepit_bridge_pb2_grpc.BridgeServiceStub(channel))
+    finally:
+        host.connect(None)
+        with anyio.CancelScope(shield=True):
+            await functions.aclose()
+            await channel.close()
+
+
+class HostFunctions(HostClient):
+    """The functions that a host exposes. It has neither token nor encryption, and takes JSON."""
+
+    def written(self, call: HostCall) -> bridge.ExecuteElixirToolRequest:
+        """Writes a call in that host's form."""
+        return write_plain_host_call(call)
+
+    def open_channel(self) -> grpc.aio.Channel:
+        """Opens a channel to it."""
+        options = [
+            ("grpc.max_receive_message_length", self.message_bytes),
+            ("grpc.max_send_message_length", self.message_bytes),
+        ]
+        return grpc.aio.insecure_channel(self.address, options=options)
+
+    def headers(self, *more: tuple[str, str]) -> grpc.aio.Metadata:
+        """Makes the headers of a question."""
+        return grpc.aio.Metadata(*more)
 
 
 class ElixirHost:

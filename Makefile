@@ -44,7 +44,7 @@ protos: $(DEV) ## writes snakepit_nb/wire/generated again, after a change of a p
 	$(BIN)/python proto/generate.py
 
 bench: $(BENCH) ## runs the benchmarks
-	@set -e; for name in cells calls arrays scheduler telemetry; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
+	@set -e; for name in cells calls arrays scheduler telemetry views; do echo "== $$name"; $(BIN)/python "benchmarks/$$name.py"; done
 
 # In processes of their own: what the first leaves behind takes the second longer to clear than it may.
 chaos: $(DEV) ## runs the long form of the tests that try everything; over an hour

@@ -8,7 +8,7 @@ import statistics
 from bench_kernel import CellRun, Kernel, open_kernel
 
 CHUNKS = 100_000
-ROUNDS = 3
+ROUNDS = 4
 VIEWS = 10
 MOST_SLOWDOWN = 0.10
 
@@ -78,11 +78,12 @@ def main() -> None:
 def slowdown(kernel: Kernel) -> None:
     """Prints what a view adds to a stream, in turns within one run."""
     without, with_view, painted = [], [], []
-    for _ in range(ROUNDS):
-        without.append(float(kernel.run(f"seconds({CHUNKS}, False)").value))
-        shown = kernel.run(f"seconds({CHUNKS}, True)")
-        with_view.append(float(shown.value))
-        painted.append(updates(shown) / with_view[-1])
+    for number in range(ROUNDS):
+        for is_shown in (False, True) if number % 2 else (True, False):
+            run = kernel.run(f"seconds({CHUNKS}, {is_shown})")
+            (with_view if is_shown else without).append(float(run.value))
+            if is_shown:
+                painted.append(updates(run) / float(run.value))
     added = statistics.median(a / b for a, b in zip(with_view, without, strict=True)) - 1
     print(
         f"{CHUNKS:,} chunks: {min(without):.2f} s without a view, {min(with_view):.2f} s with one: "

@@ -54,6 +54,9 @@ class Lab:
         page.set_default_timeout(SECONDS * 1000)
         page.goto(f"{self.url}/lab/tree/{path.name}")
         notebook = Notebook(page, path)
+        page.wait_for_function(  # others may come back first
+            f"window.jupyterapp?.shell.currentWidget?.context?.path === {path.name!r}"
+        )
         notebook.wait_kernel()
         yield notebook
         context.close()

@@ -51,9 +51,10 @@ CELLS = [
     LONG_CELL,
     f"""numbers = [chunk["number"] for chunk in pool.stream("count", to={CHUNKS}, show=True)]
 print(numbers == list(range({CHUNKS})))""",
+    "%snakepit trace",
     "%snakepit stop --now",
 ]
-STARTED, STATES, KINDS, TRAIN, STREAM_KINDS, WAITS, FIRST, SECOND, CELL, LONG, STOP = range(
+STARTED, STATES, KINDS, TRAIN, STREAM_KINDS, WAITS, FIRST, SECOND, CELL, LONG, TRACE, STOP = range(
     len(CELLS)
 )
 
@@ -214,6 +215,17 @@ def test_a_quick_stream_loses_nothing_stays_live_and_does_not_fill_the_page(
     expect(view(notebook, LONG)).to_contain_text(f"{CHUNKS:,} chunks")
     assert len(seen) > 2
     assert grown < MOST_MEGABYTES, f"{grown:.1f} MB"
+
+
+def test_a_trace_tells_more_of_what_the_mouse_is_on(notebook: Notebook, pictures: Path) -> None:
+    shown = notebook.run(TRACE)
+    row = shown.locator("tr", has_text="tool count")
+    row.hover()
+    room = shown.locator(".jp-OutputArea-output")
+    _keep_both_themes(notebook, TRACE, pictures / "trace")
+
+    assert "lasts: " in str(row.get_attribute("title"))
+    assert room.evaluate("room => room.scrollWidth - room.clientWidth") <= 0
 
 
 def test_what_nobody_watched_is_static_where_it_is_opened_again(lab: Lab, pictures: Path) -> None:

@@ -21,7 +21,7 @@ _TONES = {
 }
 _FRAME = f"max-width:680px;padding:2px 0 2px 12px;line-height:20px;text-align:left;{TEXT}"
 _HEADING = "display:flex;align-items:center;gap:10px;min-height:28px"
-_GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(15em,1fr));column-gap:1.5em"
+_GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(18em,1fr));column-gap:1.5em"
 _CUT = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
 _SMALL = "font-size:.9em"
 _WIDE = 16

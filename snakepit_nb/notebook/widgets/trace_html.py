@@ -59,12 +59,13 @@ def _strip(shares: Iterable[Share]) -> str:
 
 def _legend(shown: Waterfall) -> str:
     swatches = (_swatch(where, words) for where, words in legend(shown))
-    return f'<div style="font-size:.9em">{" &ensp; ".join(swatches)}</div>'
+    return f'<div style="font-size:.9em">{" ".join(swatches)}</div>'
 
 
 def _swatch(where: Where | None, words: str) -> str:
     return (
-        '<span style="white-space:nowrap"><span style="display:inline-block;width:10px;height:10px;'
+        '<span style="white-space:nowrap;margin-right:12px">'
+        '<span style="display:inline-block;width:10px;height:10px;'
         f'background-color:{_colour(where)}"></span> {html.escape(words)}</span>'
     )
 

@@ -77,7 +77,9 @@ def main() -> None:
 
 def slowdown(kernel: Kernel) -> None:
     """Prints what a view adds to a stream, in turns within one run."""
-    without, with_view, painted = [], [], []
+    without: list[float] = []
+    with_view: list[float] = []
+    painted: list[float] = []
     for number in range(ROUNDS):
         for is_shown in (False, True) if number % 2 else (True, False):
             run = kernel.run(f"seconds({CHUNKS}, {is_shown})")

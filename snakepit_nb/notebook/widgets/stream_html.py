@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from snakepit_nb.blocking.short_text import one_line, short_rate, short_seconds
 from snakepit_nb.blocking.stream_lines import CANCELLED, DONE, counted_chunks
 
-from .looks import FAILED_TONE, FAINT, MONOSPACE, TEXT
+from .looks import FAINT, MONOSPACE, TEXT
 from .sparkline import sparkline
 from .stream_record import MOST_COLUMNS
 from .view_model import QUEUED, RUNNING, Field, LogLine, Row, StreamState
 
 LONGEST_OUTCOME = 200
 
-_TONES = {
-    QUEUED: "var(--jp-ui-font-color2, #757575)",
-    RUNNING: "var(--jp-brand-color1, #1976d2)",
-    DONE: "var(--jp-success-color1, #388e3c)",
-    CANCELLED: "var(--jp-warn-color1, #f57c00)",
+_TONES = {  # plain colours, which survive in notebooks that are not trusted
+    QUEUED: "#757575",
+    RUNNING: "#1e88e5",
+    DONE: "#43a047",
+    CANCELLED: "#fb8c00",
 }
+_FAILED = "#e53935"
 _FRAME = f"max-width:680px;padding:2px 0 2px 12px;line-height:20px;text-align:left;{TEXT}"
 _HEADING = "display:flex;align-items:center;gap:10px;min-height:28px"
 _GRID = "display:grid;grid-template-columns:repeat(auto-fill,minmax(18em,1fr));column-gap:1.5em"
@@ -31,7 +32,7 @@ _WIDE = 16
 def as_html(state: StreamState) -> str:
     """Draws all but the correlation id, at home in light and dark themes and without them."""
     word, _, reason = state.outcome.partition(": ")
-    tone = _TONES.get(word, FAILED_TONE)
+    tone = _TONES.get(word, _FAILED)
     rows = [_heading(state, word=word, tone=tone)]
     if reason:
         shown = html.escape(one_line(reason, LONGEST_OUTCOME))
@@ -76,12 +77,13 @@ def _heading(state: StreamState, *, word: str, tone: str) -> str:
 
 def _bar(fraction: float, tone: str) -> str:
     percent = f"{fraction:.0%}"
+    filled = f"display:block;height:100%;width:{fraction:.1%};background-color:{tone}"
     return (
         f'<span role="progressbar" aria-label="progress" aria-valuenow="{percent[:-1]}" '
         'aria-valuemin="0" aria-valuemax="100" style="flex:1;height:6px;border-radius:3px;'
-        'overflow:hidden;background:var(--jp-border-color2, rgba(128,128,128,.3))">'
-        f'<span style="display:block;height:100%;width:{fraction:.1%};background:{tone}"></span>'
-        f'</span> <span style="{MONOSPACE};min-width:4ch;text-align:right">{percent}</span>'
+        'overflow:hidden;background-color:rgba(128,128,128,0.3)">'
+        f'<span style="{filled}"></span></span> '
+        f'<span style="{MONOSPACE};min-width:4ch;text-align:right">{percent}</span>'
     )
 
 

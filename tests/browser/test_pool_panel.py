@@ -1,7 +1,4 @@
-"""A pool's panel in JupyterLab: how it looks in each state, and what can be done with it.
-
-Its pictures are kept in the folder that SNAKEPIT_PICTURES names, else where pytest keeps its files.
-"""
+"""A pool's panel in JupyterLab: how it looks in each state, and what can be done with it."""
 
 import os
 import re
@@ -52,14 +49,6 @@ CELLS = [
     ENDED,
 ]
 EVERY_STATE, EMPTY, STARTED, FIRST, SECOND, SLEEPS, BLOCKS, PID, COUNTS, ENDS = range(len(CELLS))
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = os.environ.get("SNAKEPIT_PICTURES")
-    kept = Path(folder) if folder else tmp_path_factory.mktemp("pictures")
-    kept.mkdir(parents=True, exist_ok=True)
-    return kept
 
 
 @pytest.fixture(scope="module")

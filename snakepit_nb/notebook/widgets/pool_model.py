@@ -14,12 +14,19 @@ from snakepit_nb.blocking.short_text import (
     short_seconds,
 )
 from snakepit_nb.identifiers import WorkerId, place_name
-from snakepit_nb.pool.snapshot import CallSnapshot, Happening, PoolSnapshot, WorkerStatus
+from snakepit_nb.pool.snapshot import (
+    CallSnapshot,
+    Happening,
+    PoolSnapshot,
+    SessionStatus,
+    WorkerStatus,
+)
 from snakepit_nb.scheduling.health import Illness
 
 from .status_view import counted
 
 Number = TypeVar("Number", int, float)
+Item = TypeVar("Item")
 
 MOST_LINES = 4
 """So many calls of a worker are named."""
@@ -119,15 +126,9 @@ def pool_view(snapshot: PoolSnapshot, *, is_running: bool = True) -> PoolView:
         tiles=(*map(_tile, _in_order(workers)), *map(_given_up, snapshot.given_up)),
         lines=min(max(capacity, 1), MOST_LINES),
         lists=(
-            _listing("Waiting", [_line(call, call.seconds) for call in snapshot.queued]),
-            _listing(
-                "Sessions",
-                [
-                    Line(text=_name(session.session_id), aside=session.worker_id)
-                    for session in snapshot.sessions
-                ],
-            ),
-            _listing("Last events", [_told(each) for each in reversed(snapshot.happenings)]),
+            _listing("Waiting", snapshot.queued, _waiting),
+            _listing("Sessions", snapshot.sessions, _session),
+            _listing("Last events", snapshot.happenings[::-1], _told),
         ),
     )
 
@@ -233,17 +234,25 @@ def _line(call: CallSnapshot, seconds: float) -> Line:
     )
 
 
+def _waiting(call: CallSnapshot) -> Line:
+    return _line(call, call.seconds)
+
+
+def _session(session: SessionStatus) -> Line:
+    return Line(text=_name(session.session_id), aside=session.worker_id)
+
+
 def _told(happening: Happening) -> Line:
     at = datetime.fromtimestamp(happening.at // 1_000_000_000, tz=UTC).astimezone()
     words = plain_line(happening.words, LONGEST_WORDS)
     return Line(text=words, aside=f"{at:%H:%M:%S}", hint=words)
 
 
-def _listing(title: str, lines: Sequence[Line]) -> Listing:
+def _listing(title: str, items: Sequence[Item], line_of: Callable[[Item], Line]) -> Listing:
     return Listing(
         title=title,
-        lines=tuple(lines[:MOST_LISTED]),
-        more=max(0, len(lines) - MOST_LISTED),
+        lines=tuple(map(line_of, items[:MOST_LISTED])),
+        more=max(0, len(items) - MOST_LISTED),
     )
 
 

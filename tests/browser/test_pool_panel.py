@@ -229,6 +229,16 @@ def test_a_cell_whose_output_is_cleared_has_none(notebook: Notebook) -> None:
     until_told(notebook, "panels 1 looking 1")
 
 
+def test_a_page_that_is_loaded_again_shows_it_live(notebook: Notebook) -> None:
+    notebook.saved()
+    notebook.page.reload()
+    notebook.wait_kernel()
+    tile(notebook, "w0").get_by_role("button", name="Cancel sleep").click()
+    answer(tile(notebook, "w0"), "Cancel")
+
+    expect(tile(notebook, "w0")).to_contain_text("ready")
+
+
 def test_static_html_takes_its_place_when_the_pool_stops(
     notebook: Notebook, pictures: Path
 ) -> None:

@@ -6,8 +6,9 @@ import pytest
 
 from snakepit_nb.identifiers import CallId, SessionId, WorkerId
 from snakepit_nb.notebook.widgets.pool_html import as_html
-from snakepit_nb.notebook.widgets.pool_model import MOST_LINES, MOST_LISTED, State, pool_view
+from snakepit_nb.notebook.widgets.pool_model import MOST_LISTED, pool_view
 from snakepit_nb.notebook.widgets.pool_text import as_text
+from snakepit_nb.notebook.widgets.pool_tile import MOST_LINES, State
 from snakepit_nb.pool.recent import Recent
 from snakepit_nb.pool.snapshot import Happening, SessionStatus
 

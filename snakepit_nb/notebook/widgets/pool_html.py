@@ -6,7 +6,8 @@ It looks as `pool_panel.css` makes the live one look, with what untrusted notebo
 import html
 
 from .looks import FAINT, TEXT
-from .pool_model import Line, Listing, PoolView, State, Tile
+from .pool_model import Listing, PoolView
+from .pool_tile import Line, State, Tile
 
 _WARNING = "#f57c00"
 _BAD = "#e53935"

@@ -1,9 +1,8 @@
 """What a pool looks like at one moment, as a value ready to be drawn. No clock, no widget."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import TypeVar
 
 from snakepit_nb.blocking.short_text import (
@@ -13,7 +12,7 @@ from snakepit_nb.blocking.short_text import (
     short_rate,
     short_seconds,
 )
-from snakepit_nb.identifiers import WorkerId, place_name
+from snakepit_nb.identifiers import place_name
 from snakepit_nb.pool.snapshot import (
     CallSnapshot,
     Happening,
@@ -21,50 +20,14 @@ from snakepit_nb.pool.snapshot import (
     SessionStatus,
     WorkerStatus,
 )
-from snakepit_nb.scheduling.health import Illness
 
-from .status_view import counted
+from .pool_tile import MOST_LINES, Line, State, Tile, call_line, given_up_tile, short_name, tile_of
 
 Number = TypeVar("Number", int, float)
 Item = TypeVar("Item")
 
-MOST_LINES = 4
-"""So many calls of a worker are named."""
 MOST_LISTED = 5
-LONGEST_NAME = 40
 LONGEST_WORDS = 80
-
-
-class State(StrEnum):
-    """How a worker is, in a word."""
-
-    READY = "ready"
-    BUSY = "busy"
-    STARTING = "starting"
-    RESTARTING = "restarting"
-    DRAINING = "draining"
-    TAINTED = "tainted"
-    UNRESPONSIVE = "unresponsive"
-    LOST = "lost"
-    GIVEN_UP = "given up"
-    STOPPED = "stopped"
-
-
-STEADY = (State.READY, State.BUSY, State.TAINTED, State.UNRESPONSIVE)
-"""In these a worker can be restarted or drained."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One call, or whatever else takes a line."""
-
-    text: str
-    aside: str = ""
-    """What stands at its end: how long, or when."""
-    hint: str = ""
-    """What is told of it on a closer look."""
-    call_id: str = ""
-    is_overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,25 +38,6 @@ class Listing:
     lines: tuple[Line, ...]
     more: int = 0
     """How many are not shown."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tile:
-    """One worker."""
-
-    worker_id: str
-    state: State
-    words: str
-    """The state as it is written: of one that is unresponsive, in which way."""
-    load: int
-    capacity: int
-    """0 where it is not known yet."""
-    calls: tuple[Line, ...]
-    more: int
-    """How many further calls it runs."""
-    facts: str
-    can_change: bool
-    """It can be restarted or drained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +63,11 @@ def pool_view(snapshot: PoolSnapshot, *, is_running: bool = True) -> PoolView:
     workers = snapshot.workers
     capacity = max((worker.capacity for worker in workers), default=1)
     return PoolView(
-        name=plain_line(snapshot.name, LONGEST_NAME),
+        name=short_name(snapshot.name),
         is_running=is_running,
         workers=sum(worker.state != "draining" for worker in workers),
         facts=_facts(snapshot),
-        tiles=(*map(_tile, _in_order(workers)), *map(_given_up, snapshot.given_up)),
+        tiles=(*map(tile_of, _in_order(workers)), *map(given_up_tile, snapshot.given_up)),
         lines=min(max(capacity, 1), MOST_LINES),
         lists=(
             _listing("Waiting", snapshot.queued, _waiting),
@@ -160,60 +104,6 @@ def _in_order(workers: Iterable[WorkerStatus]) -> list[WorkerStatus]:
     )
 
 
-def _tile(worker: WorkerStatus) -> Tile:
-    state = _state(worker)
-    return Tile(
-        worker_id=worker.worker_id,
-        state=state,
-        words=worker.state if state is State.UNRESPONSIVE else state,
-        load=worker.load,
-        capacity=worker.capacity,
-        calls=tuple(
-            _line(call, call.seconds - call.waited_seconds) for call in worker.calls[:MOST_LINES]
-        ),
-        more=max(0, len(worker.calls) - MOST_LINES),
-        facts=" · ".join(_facts_of(worker)),
-        can_change=state in STEADY,
-    )
-
-
-def _state(worker: WorkerStatus) -> State:
-    match worker.state:
-        case "idle":
-            return State.READY
-        case "starting" if place_name(worker.worker_id) != worker.worker_id:
-            return State.RESTARTING
-        case Illness.FROZEN | Illness.NATIVE | Illness.STUCK:
-            return State.UNRESPONSIVE
-        case known:
-            return State(known)
-
-
-def _facts_of(worker: WorkerStatus) -> Iterator[str]:
-    if worker.memory is not None:
-        yield short_bytes(worker.memory)
-    if worker.counted_load not in (None, worker.load):
-        yield f"it counts {worker.counted_load}"
-    if worker.capacity:
-        yield f"{worker.served:,} done"
-    if worker.sessions:
-        yield counted(len(worker.sessions), "session")
-
-
-def _given_up(worker_id: WorkerId) -> Tile:
-    return Tile(
-        worker_id=worker_id,
-        state=State.GIVEN_UP,
-        words=State.GIVEN_UP,
-        load=0,
-        capacity=0,
-        calls=(),
-        more=0,
-        facts="it crashed too often",
-        can_change=False,
-    )
-
-
 def _stopped(snapshot: PoolSnapshot) -> PoolSnapshot:
     workers = (
         replace(worker, state=State.STOPPED, load=0, counted_load=None, calls=(), memory=None)
@@ -222,24 +112,12 @@ def _stopped(snapshot: PoolSnapshot) -> PoolSnapshot:
     return replace(snapshot, workers=tuple(workers), queued=())
 
 
-def _line(call: CallSnapshot, seconds: float) -> Line:
-    session = "" if call.session_id is None else f", session {_name(call.session_id)}"
-    overdue = ", over its time" if call.is_overdue else ""
-    return Line(
-        text=_name(call.what),
-        aside=short_seconds(max(0.0, seconds)),
-        hint=f"{_name(call.what)}{session}{overdue}, {call.correlation_id}",
-        call_id=call.call_id,
-        is_overdue=call.is_overdue,
-    )
-
-
 def _waiting(call: CallSnapshot) -> Line:
-    return _line(call, call.seconds)
+    return call_line(call, call.seconds)
 
 
 def _session(session: SessionStatus) -> Line:
-    return Line(text=_name(session.session_id), aside=session.worker_id)
+    return Line(text=short_name(session.session_id), aside=session.worker_id)
 
 
 def _told(happening: Happening) -> Line:
@@ -254,10 +132,6 @@ def _listing(title: str, items: Sequence[Item], line_of: Callable[[Item], Line])
         lines=tuple(map(line_of, items[:MOST_LISTED])),
         more=max(0, len(items) - MOST_LISTED),
     )
-
-
-def _name(text: str) -> str:
-    return plain_line(text, LONGEST_NAME)
 
 
 def _or_dash(value: Number | None, write: Callable[[Number], str]) -> str:

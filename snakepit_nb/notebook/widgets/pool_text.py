@@ -1,6 +1,7 @@
 """A pool as text that is the same in every run: no times, rates, amounts of memory or ids."""
 
-from .pool_model import PoolView, Tile
+from .pool_model import PoolView
+from .pool_tile import Tile
 from .status_view import counted
 
 

@@ -242,11 +242,15 @@ def test_a_page_that_is_loaded_again_shows_it_live(notebook: Notebook) -> None:
 def test_static_html_takes_its_place_when_the_pool_stops(
     notebook: Notebook, pictures: Path
 ) -> None:
+    notebook.run(SECOND)  # the page knows where the first one stands no more
+    expect(panel(notebook, SECOND)).to_be_visible()
     notebook.run(ENDS)
-    expect(panel(notebook, FIRST)).to_have_count(0)
-    expect(notebook.outputs(FIRST)).to_contain_text("Pool 'default' has stopped")
-    notebook.outputs(FIRST).screenshot(path=pictures / "panel_stopped.png")
-    saved = notebook.saved()["cells"][FIRST]["outputs"]
+    for number in (FIRST, SECOND):
+        expect(notebook.outputs(number)).to_contain_text("Pool 'default' has stopped")
+        expect(notebook.outputs(number).locator("button:visible")).to_have_count(0)
+    expect(panel(notebook, SECOND)).to_have_count(0)
+    notebook.outputs(SECOND).screenshot(path=pictures / "panel_stopped.png")
+    saved = notebook.saved()["cells"][SECOND]["outputs"]
 
     assert [set(output["data"]) for output in saved] == [{"text/html", "text/plain"}]
     assert re.search(r"w0 +stopped", "".join(saved[0]["data"]["text/plain"]))

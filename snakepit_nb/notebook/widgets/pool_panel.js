@@ -23,7 +23,8 @@ function render({ model, el }) {
 
   function draw() {
     const view = model.get("view");
-    const name = `Pool '${view.name}'`;
+    const name = `Pool '${view.name}'${view.is_running ? "" : " has stopped"}`;
+    panel.classList.toggle("snakepit-ended", !view.is_running);
     panel.setAttribute("aria-label", `${name}: the panel`);
     say(title, name);
     scale.show(view.workers);

@@ -70,6 +70,7 @@ class PoolPanel:
         self._looks: dict[str, float] = {}  # until when, by view
         self._has_ended = False
         self._is_live = False
+        self._is_loaded_again = False
         self._transient = {"display_id": uuid4().hex}
         view = watch.look()
         place.show(Display(data=_static(view), transient=self._transient))
@@ -90,15 +91,21 @@ class PoolPanel:
                 self._widget.view = asdict(view)
 
     def end(self, view: PoolView | None) -> None:
-        """Closes the widget, and leaves a picture in its place, if there is one."""
+        """Closes the widget, and leaves a picture in its place, if there is one.
+
+        A page that was loaded since knows of no place for it: there the widget shows it itself.
+        """
         with self._lock:
             if self._has_ended:
                 return
             self._has_ended = True
             if view is not None:
                 self._update(_static(view))
-            self._widget.layout.close()
-            self._widget.close()
+            if view is not None and self._is_loaded_again:
+                self._widget.view = asdict(view)
+            else:
+                self._widget.layout.close()
+                self._widget.close()
         self._watch.discard(self)
 
     def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
@@ -122,6 +129,7 @@ class PoolPanel:
     def _go_live(self) -> None:
         with self._lock:
             if self._has_ended or self._is_live:
+                self._is_loaded_again = True
                 return
             self._is_live = True
             model = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}

@@ -4,13 +4,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 import snakepit_nb as snakepit
 from snakepit_nb.blocking.handle import Pool
+from snakepit_nb.calls import CallPlace
 from snakepit_nb.errors import (
     PoolClosedError,
     PoolNotFoundError,
@@ -74,6 +77,47 @@ def test_a_stream_that_is_closed_early_stops_its_tool(pool: Pool, tmp_path: Path
     assert pool.call("echo", value="the worker is free") == "the worker is free"
     assert note.exists()
     assert len(pool.status().workers) == 1
+
+
+def test_a_stream_that_is_shown_yields_the_same_and_prints_how_it_ended(
+    pool: Pool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SNAKEPIT_NONINTERACTIVE", "1")
+    assert list(pool.stream("count", to=3, show=True)) == [0, 1, 2]
+    stream = pool.stream("count_for_ever", note=str(tmp_path / "note"), show=True)
+    assert next(stream) == 0
+    stream.close()
+
+    assert capsys.readouterr().out == (
+        "0\n1\n2\ncount: 3 chunks, done\n0\ncount_for_ever: 1 chunk, cancelled\n"
+    )
+    assert pool.call("echo", value="the worker is free") == "the worker is free"
+
+
+def test_a_stream_knows_where_its_call_is(pool: Pool, tmp_path: Path) -> None:
+    note = str(tmp_path / "note")
+    first, second = (pool.open_stream("count_for_ever", note=note) for _ in range(2))
+
+    def read_to_the_end() -> None:
+        with suppress(KeyboardInterrupt):
+            list(second)
+
+    chunks, waiting = iter(first), Thread(target=read_to_the_end)
+    assert first.place() is None
+    next(chunks)
+    waiting.start()
+    try:
+        while (place := second.place()) is None:
+            pass
+        assert place == CallPlace(worker_id=None, ahead=0)
+        assert first.place() == CallPlace(worker_id=pool.status().workers[0].worker_id)
+    finally:
+        second.cancel()
+        first.cancel()
+        waiting.join()
 
 
 def test_a_session_is_ended_behind_its_with(pool: Pool) -> None:

@@ -267,6 +267,19 @@ CellEvent = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LateOutput:
+    """What a task or a thread of a cell shows when the cell has ended."""
+
+    parent: bytes
+    """JSON: the front end's message that asked for the cell, but for its code."""
+    event: CellEvent
+
+
+Beside = CommMessage | LateOutput
+"""What a worker says while none of the code runs that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellReply:
     """How a cell ended."""
 

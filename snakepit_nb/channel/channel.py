@@ -10,12 +10,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from snakepit_nb.calls import (
+    Beside,
     CellCall,
     CellEvent,
     CellReply,
     CodePosition,
     CommDelivery,
-    CommMessage,
     Completion,
     InputReply,
     MimeBundle,
@@ -116,8 +116,10 @@ class WorkerChannel(Protocol):
             WorkerCrashedError: the worker is gone.
         """
 
-    def comms(self) -> AsyncGenerator[CommMessage]:
+    def beside(self) -> AsyncGenerator[Beside]:
         """Yields what comms say while neither a cell nor what they have called back runs.
+
+        And what code of a cell shows when the cell has ended.
 
         Raises:
             WorkerCrashedError: the worker is gone.

@@ -11,12 +11,12 @@ import grpc
 import grpc.aio
 
 from snakepit_nb.calls import (
+    Beside,
     CellCall,
     CellEvent,
     CellReply,
     CodePosition,
     CommDelivery,
-    CommMessage,
     Completion,
     InputReply,
     MimeBundle,
@@ -34,6 +34,7 @@ from snakepit_nb.identifiers import (
     SessionId,
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
+from snakepit_nb.wire.beside_messages import read_said
 from snakepit_nb.wire.buffers import BufferEnd, BufferSpace, Side, read_beside
 from snakepit_nb.wire.cell_messages import bytes_behind_reply, read_event, read_output, write_cell
 from snakepit_nb.wire.code_messages import read_completions, read_inspection, write_position
@@ -184,15 +185,13 @@ class GrpcChannel:
             finally:
                 rpc.cancel()
 
-    async def comms(self) -> AsyncGenerator[CommMessage]:
-        """Yields what comms say beside cells."""
+    async def beside(self) -> AsyncGenerator[Beside]:
+        """Yields what the worker says beside its cells."""
         with Translated(self, None):
             rpc = self._cells.Comms(cells.CommsRequest(), metadata=self._headers(None))
             try:
                 while (output := await read_message(rpc)) is not grpc.aio.EOF:
-                    event = read_event(cast("cells.CellOutput", output))
-                    if isinstance(event, CommMessage):
-                        yield event
+                    yield read_said(cast("cells.CellOutput", output))
             finally:
                 rpc.cancel()
 

@@ -37,6 +37,7 @@ class BackgroundOutput:
         self._bridge = comm_bridge(shell)
         self._bridge.listen(pool)
         self._parent = request_of(shell)
+        self._bridge.late.hold(self._parent)
         self._options = options
         self._plan = plan
         self._publish = publisher(shell)
@@ -58,6 +59,12 @@ class BackgroundOutput:
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Brings the variables that were asked for, and shows the error, if there is one."""
+        try:
+            self._finish(outcomes)
+        finally:
+            self._bridge.late.release(self._parent)
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> None:
         self._grouped.finish()
         if not outcomes:
             return

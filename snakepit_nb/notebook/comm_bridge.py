@@ -12,12 +12,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from jupyter_client.jsonutil import json_default
 
 from snakepit_nb.blocking.handle import Pool
-from snakepit_nb.calls import CellEvent, CommMessage
+from snakepit_nb.calls import Beside, CellEvent, CommMessage
 
 from .comm_proxy import CommProxy, Parent, content_of
 from .control_target import CONTROL_TARGET, guard_control_target
 from .display import show_event
 from .event_messages import message_of
+from .late_outputs import LateOutputs
+from .requests import request_of
 from .widgets.live_control import private_subshell
 
 WIDGET_TARGET = "jupyter.widget"
@@ -39,6 +41,7 @@ class CommBridge:
         self._shell = shell
         self._kernel: Any = getattr(shell, "kernel", None)
         self._manager: Any = getattr(self._kernel, "comm_manager", None)
+        self.late = LateOutputs(self._send)
         self._lost: set[str] = set()
         self._proxies: dict[str, CommProxy] = {}
         self._early: dict[str, list[tuple[CommMessage, Parent | None]]] = {}
@@ -60,7 +63,8 @@ class CommBridge:
         try:
             if self._proxies:
                 self._make_reachable()
-            yield
+            with self.late.behind(request_of(self._shell)):
+                yield
         except BaseException:
             self._catch_up(pool)
             raise
@@ -234,15 +238,18 @@ class _RunningCell:
 
 
 class _Ear:
-    """Hears on the pool's thread what comms say beside cells."""
+    """Hears on the pool's thread what workers say beside cells."""
 
     def __init__(self, bridge: CommBridge, pool: Pool) -> None:
         self._bridge = bridge
         self._pool = pool
 
-    def hear(self, message: CommMessage) -> None:
-        """Publishes a message."""
-        self._bridge.say(message, self._pool, None)
+    def hear(self, said: Beside) -> None:
+        """Publishes what was said."""
+        if isinstance(said, CommMessage):
+            self._bridge.say(said, self._pool, None)
+        else:
+            self._bridge.late.show(said)
 
     def lose(self, comm_ids: Sequence[str], because: str) -> None:
         """Closes comms."""

@@ -1,7 +1,8 @@
 """Which worker has which comm, and the ways of what comms say.
 
 What a comm says while a cell or its own code runs comes with what that shows. The rest comes
-beside, from the first cell of a worker on. All is for one ear, the notebook's.
+beside, from the first cell of a worker on, and so does what code of cells shows when they have
+ended. All is for one ear, the notebook's.
 """
 
 import logging
@@ -13,7 +14,7 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from snakepit_nb.calls import CellEvent, CommDelivery, CommMessage
+from snakepit_nb.calls import Beside, CellEvent, CommDelivery, CommMessage
 from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.errors import WorkerCrashedError, WorkerError
 from snakepit_nb.identifiers import CallId, SessionId
@@ -25,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class CommEar(Protocol):
-    """Who hears what comms say beside cells; called on the pool's thread."""
+    """Who hears what workers say beside cells; called on the pool's thread."""
 
-    def hear(self, message: CommMessage) -> None:
-        """Takes a message."""
+    def hear(self, said: Beside) -> None:
+        """Takes one thing that was said."""
 
     def lose(self, comm_ids: Sequence[str], because: str) -> None:
         """Takes that comms are gone."""
@@ -131,18 +132,19 @@ class Comms:
         )
 
     async def _attend(self, worker: LiveWorker) -> None:
-        """Listens to what comms say beside cells until the worker is gone."""
+        """Listens to what a worker says beside cells until it is gone."""
         owner = _Owner(worker=worker, session_id=None)
         try:
-            async with aclosing(worker.channel.comms()) as messages:
-                async for message in messages:
-                    self._note(owner, message)
+            async with aclosing(worker.channel.beside()) as all_beside:
+                async for said in all_beside:
+                    if isinstance(said, CommMessage):
+                        self._note(owner, said)
                     if self.ear is not None:
-                        self.ear.hear(message)
+                        self.ear.hear(said)
         except WorkerError:
             pass  # it is gone or about to go, which its supervisor tells
         except Exception:  # raised on, it would end the pool with all that runs there
-            log.exception("what comms of worker %s say is not heard any more", worker.name)
+            log.exception("what worker %s says beside cells is not heard any more", worker.name)
 
     def _note(self, owner: _Owner, message: CommMessage) -> None:
         match message.kind:

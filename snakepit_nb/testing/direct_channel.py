@@ -10,6 +10,7 @@ from typing import Any, cast
 import anyio
 
 from snakepit_nb.calls import (
+    Beside,
     CellCall,
     CellReply,
     CodePosition,
@@ -191,7 +192,7 @@ class DirectChannel:
         self._worker.check_alive()
         read_delivery(write_delivery(delivery), delivery.correlation_id)
 
-    async def comms(self) -> AsyncGenerator[CommMessage]:
+    async def beside(self) -> AsyncGenerator[Beside]:
         """Yields nothing until the worker is gone."""
         await self._worker.wait()
         self._worker.check_alive()

@@ -10,18 +10,21 @@ from typing import Any, TypeAlias, TypeVar
 import anyio
 
 from snakepit_nb.calls import (
+    Beside,
     CellCall,
     CellError,
     CellEvent,
     CellReply,
     CommDelivery,
     CommMessage,
+    LateOutput,
     StreamText,
 )
 from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.observations import Observation
 from snakepit_nb.telemetry.correlation import new_call_id
-from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_event, write_reply
+from snakepit_nb.wire.beside_messages import write_said
+from snakepit_nb.wire.cell_messages import read_cell, read_inputs, write_reply
 from snakepit_nb.wire.code_messages import read_position, write_completions, write_inspection
 from snakepit_nb.wire.conversation_messages import read_delivery, read_input_reply
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
@@ -36,8 +39,9 @@ from .sending import Sending
 from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch
 
-CellOutbox: TypeAlias = Outbox[CellEvent | anyio.Event]
-"""What cells show, and events to be set when what stands before them is sent."""
+Piece: TypeAlias = CellEvent | LateOutput | anyio.Event
+"""What cells show, or an event to be set when what stands before it is sent."""
+CellOutbox: TypeAlias = Outbox[Piece]
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
 SENT_SECONDS = 2.0  # how long what a cell asks of the notebook waits for what it has shown
@@ -58,7 +62,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self._questions = anyio.CapacityLimiter(1)  # IPython's completer is not made for threads
         self._host: Any = None
         self._typing_in: dict[CallId, TypingIn] = {}
-        self._outside: CellOutbox = self._new_outbox()
+        self._beside = self._new_outbox()
 
     async def RunCell(  # type: ignore[override]  # it writes
         self, request: cells.CellStart, context: ServicerContext
@@ -160,15 +164,17 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         request: cells.CommsRequest,  # noqa: ARG002 (the seam's)
         context: ServicerContext,
     ) -> None:
-        """Sends what comms say while none of the session's code runs."""
-        while await self._outside.wait_filled():
-            for event in self._outside.take_now():
-                if not isinstance(event, anyio.Event):
-                    await context.write(write_event(event))
+        """Sends what comms say while none of the session's code runs, and what comes late."""
+        while await self._beside.wait_filled():
+            taken = self._beside.take_now()
+            for said in _joined_beside(taken):
+                await context.write(write_said(said))
+            if any(isinstance(piece, LateOutput) for piece in taken):
+                await anyio.sleep(COALESCE_SECONDS)
 
     def close(self) -> None:
-        """Ends the stream of comms, for which the server would wait."""
-        self._outside.close()
+        """Ends the stream of what is said beside cells, for which the server would wait."""
+        self._beside.close()
 
     async def WaitStopped(
         self, request: cells.WaitStoppedRequest, _: ServicerContext
@@ -280,12 +286,14 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         if self._host is None:  # no other thread has made it meanwhile
             from .cells.cell_host import CellHost  # noqa: PLC0415 (only cells need IPython)
 
-            self._host = CellHost(self._runner, partial(_put_weighed, self._outside))
+            self._host = CellHost(self._runner, partial(_put_weighed, self._beside))
 
 
-def _put_weighed(outbox: CellOutbox, event: CellEvent) -> bool:
+def _put_weighed(outbox: CellOutbox, event: CellEvent | LateOutput) -> bool:
     weight = 1
-    if isinstance(event, StreamText):
+    if isinstance(event, LateOutput) and isinstance(event.event, StreamText):
+        weight = len(event.event.text)
+    elif isinstance(event, StreamText):
         weight = len(event.text)
     elif isinstance(event, CommMessage):
         weight = len(event.data) + sum(map(len, event.buffers))
@@ -328,10 +336,10 @@ async def _send_events(outbox: CellOutbox, context: ServicerContext) -> None:
             if isinstance(event, anyio.Event):
                 event.set()
             else:
-                await context.write(write_event(event))
+                await context.write(write_said(event))
 
 
-def _joined(events: list[CellEvent | anyio.Event]) -> Iterator[CellEvent | anyio.Event]:
+def _joined(events: list[Piece]) -> Iterator[Piece]:
     """Joins text with the text of the same stream that follows it."""
     for stream, group in groupby(events, key=_stream_of):
         if stream is None:
@@ -342,5 +350,20 @@ def _joined(events: list[CellEvent | anyio.Event]) -> Iterator[CellEvent | anyio
             yield StreamText(name=stream, text=text[begin : begin + LONGEST_TEXT])
 
 
-def _stream_of(event: CellEvent | anyio.Event) -> str | None:
+def _joined_beside(pieces: list[Piece]) -> Iterator[Beside]:
+    """Joins text of the same cell and stream."""
+    for parent, group in groupby(pieces, key=_parent_of):
+        if parent is None:
+            yield from (piece for piece in group if isinstance(piece, CommMessage))
+            continue
+        for event in _joined([late.event for late in group if isinstance(late, LateOutput)]):
+            if not isinstance(event, LateOutput | anyio.Event):
+                yield LateOutput(parent=parent, event=event)
+
+
+def _parent_of(piece: Piece) -> bytes | None:
+    return piece.parent if isinstance(piece, LateOutput) else None
+
+
+def _stream_of(event: Piece) -> str | None:
     return event.name if isinstance(event, StreamText) else None

@@ -121,6 +121,7 @@ class MainThread(Runner):
         self._task = asyncio.current_task()
         self._interrupted = self._pending = False
         self.heed_interrupts()
+        self.at_begin()
         try:
             try:
                 self._call = running.call_id

@@ -195,6 +195,8 @@ class Runner(ABC):
         self._unwanted: dict[CallId, None] = {}
         self._load_changed: anyio.Event | None = None  # there is one while somebody waits for it
         self.black_box: BlackBox | None = None
+        self.at_begin: Callable[[], object] = lambda: None
+        """Called before a call that has the process for itself; on the main thread."""
 
     def serve(self) -> None:
         """Runs calls until `stop`."""

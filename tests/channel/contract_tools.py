@@ -1,5 +1,6 @@
 """The adapter that the channel's contract is held over, in a worker and in this process."""
 
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ class ContractTools(Adapter):
     @tool
     def tell(self, name: str) -> None:
         emit_event(name, {"rows": 3}, {"table": "t"})
+
+    @tool
+    def say(self, text: str) -> None:
+        sys.stdout.write(text)
 
     @tool
     def leave(self) -> None:

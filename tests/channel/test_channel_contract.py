@@ -28,6 +28,7 @@ from snakepit_nb.calls import (
     Completion,
     InputReply,
     InputRequest,
+    LateOutput,
     StreamText,
     ToolCall,
 )
@@ -556,12 +557,13 @@ async def test_a_comm_speaks_in_its_cell_in_what_it_calls_back_and_beside(
         heard.append(event)
 
     await channel.send_comm(a_delivery(said), put)
-    async with aclosing(channel.comms()) as comms:
+    async with aclosing(channel.beside()) as all_beside:
         with anyio.fail_after(5):
             waker = a_cell("import time; threading.Timer(0.1, go.set).start()", session="comms")
             await run(channel, waker)
-            beside = await anext(comms)
+            beside = await anext(all_beside)
 
+    assert isinstance(beside, CommMessage)
     assert (opened.kind, opened.data, opened.buffers) == ("comm_open", b'{"a": 1}', (b"ab",))
     assert heard == [
         StreamText(name="stdout", text="heard\n"),
@@ -570,14 +572,38 @@ async def test_a_comm_speaks_in_its_cell_in_what_it_calls_back_and_beside(
     assert (beside.data, beside.number) == (b'{"beside": 1}', 2)
 
 
+async def test_what_a_cell_has_left_shows_in_it_when_it_has_ended(
+    channel: WorkerChannel, kind: Kind
+) -> None:
+    if kind[0] == "direct":
+        pytest.skip("the twin's cells leave nothing")
+    parent = b'{"header": {"msg_id": "asked"}}'
+    code = (
+        "import asyncio, sys\n"
+        "go = asyncio.Event()\n"
+        "async def later():\n"
+        "    await go.wait()\n"
+        "    sys.stdout.write('late')\n"
+        "task = asyncio.create_task(later())"
+    )
+    await run(channel, a_cell(code, session="late", parent=parent))
+    await channel.call(a_call("say", text="for the log"))
+    async with aclosing(channel.beside()) as all_beside:
+        await run(channel, a_cell("go.set()", session="late"))
+        with anyio.fail_after(5):
+            said = await anext(all_beside)
+
+    assert said == LateOutput(parent=parent, event=StreamText(name="stdout", text="late"))
+
+
 async def test_a_crash_ends_what_comms_say(open_end: OpenEnd) -> None:
     async with open_end() as (process, channel):
         errors: list[SnakepitError] = []
 
         async def listen() -> None:
             try:
-                async with aclosing(channel.comms()) as comms:
-                    async for _ in comms:
+                async with aclosing(channel.beside()) as said:
+                    async for _ in said:
                         pass
             except SnakepitError as error:
                 errors.append(error)

@@ -524,6 +524,7 @@ class CellOutput(_message.Message):
     ERROR_FIELD_NUMBER: _builtins.int
     INPUT_FIELD_NUMBER: _builtins.int
     COMM_FIELD_NUMBER: _builtins.int
+    LATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def stream(self) -> Global___StreamText: ...
     @_builtins.property
@@ -542,6 +543,10 @@ class CellOutput(_message.Message):
     def input(self) -> Global___InputRequest: ...
     @_builtins.property
     def comm(self) -> Global___CommMessage: ...
+    @_builtins.property
+    def late(self) -> Global___LateOutput:
+        """beside cells only"""
+
     def __init__(
         self,
         *,
@@ -553,16 +558,43 @@ class CellOutput(_message.Message):
         error: Global___CellError | None = ...,
         input: Global___InputRequest | None = ...,
         comm: Global___CommMessage | None = ...,
+        late: Global___LateOutput | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "comm", b"comm", "display", b"display", "error", b"error", "input", b"input", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "comm", b"comm", "display", b"display", "error", b"error", "input", b"input", "late", b"late", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "comm", b"comm", "display", b"display", "error", b"error", "input", b"input", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clear", b"clear", "comm", b"comm", "display", b"display", "error", b"error", "input", b"input", "late", b"late", "output", b"output", "reply", b"reply", "result", b"result", "stream", b"stream"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_output: _TypeAlias = _typing.Literal["stream", "display", "result", "clear", "reply", "error", "input", "comm"]  # noqa: Y015
+    _WhichOneofReturnType_output: _TypeAlias = _typing.Literal["stream", "display", "result", "clear", "reply", "error", "input", "comm", "late"]  # noqa: Y015
     _WhichOneofArgType_output: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_output) -> _WhichOneofReturnType_output | None: ...
 
 Global___CellOutput: _TypeAlias = CellOutput  # noqa: Y015
+
+@_typing.final
+class LateOutput(_message.Message):
+    """What a task or a thread of a cell shows when the cell has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.bytes
+    """JSON: the front end's message that asked for the cell, but for its code"""
+    @_builtins.property
+    def output(self) -> Global___CellOutput: ...
+    def __init__(
+        self,
+        *,
+        parent: _builtins.bytes = ...,
+        output: Global___CellOutput | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["output", b"output", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LateOutput: _TypeAlias = LateOutput  # noqa: Y015
 
 @_typing.final
 class InputRequest(_message.Message):

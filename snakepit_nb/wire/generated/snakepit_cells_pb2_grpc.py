@@ -116,7 +116,8 @@ class CellServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Comms(self, request, context):
-        """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked.
+        """Tells what comms say while neither a cell nor a comm's code runs, and what code of cells shows
+        when they have ended, for as long as it is asked.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,9 @@ class CellServiceStub:
     the comm calls back, and the end when that has returned.
     """
     Comms: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.CommsRequest, _snakepit_cells_pb2.CellOutput]
-    """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked."""
+    """Tells what comms say while neither a cell nor a comm's code runs, and what code of cells shows
+    when they have ended, for as long as it is asked.
+    """
     WaitStopped: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]
     """Answers when the worker has really stopped running the given call."""
     Complete: _grpc.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Completions]
@@ -80,7 +82,9 @@ class CellServiceAsyncStub(CellServiceStub):
     the comm calls back, and the end when that has returned.
     """
     Comms: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.CommsRequest, _snakepit_cells_pb2.CellOutput]  # type: ignore[assignment]
-    """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked."""
+    """Tells what comms say while neither a cell nor a comm's code runs, and what code of cells shows
+    when they have ended, for as long as it is asked.
+    """
     WaitStopped: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.WaitStoppedRequest, _snakepit_cells_pb2.WaitStoppedResponse]  # type: ignore[assignment]
     """Answers when the worker has really stopped running the given call."""
     Complete: _aio.UnaryUnaryMultiCallable[_snakepit_cells_pb2.CodePosition, _snakepit_cells_pb2.Completions]  # type: ignore[assignment]
@@ -137,7 +141,9 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _snakepit_cells_pb2.CommsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.CellOutput], _abc.AsyncIterator[_snakepit_cells_pb2.CellOutput]]:
-        """Tells what comms say while neither a cell nor a comm's code runs, for as long as it is asked."""
+        """Tells what comms say while neither a cell nor a comm's code runs, and what code of cells shows
+        when they have ended, for as long as it is asked.
+        """
 
     @_abc_1.abstractmethod
     def WaitStopped(

@@ -3,9 +3,11 @@
 import builtins
 import getpass
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+
+from snakepit_nb.worker.runner import Runner
 
 from .figures import bind_figures
 from .session import Session
@@ -14,12 +16,13 @@ from .streams import OutputCapture
 
 
 class Alone:
-    """All output of the process is the running cell's."""
+    """All output of the process is the cell's that runs or was the last call."""
 
-    def __init__(self, uninterrupted: Callable[[], AbstractContextManager[None]]) -> None:
-        self._capture = OutputCapture(uninterrupted)
+    def __init__(self, runner: Runner) -> None:
+        self._capture = OutputCapture(runner.uninterrupted)
         self._capture.install()
-        self._showing = Showing(self.drain)
+        self._showing = self._capture.sink = Showing(self.drain)
+        runner.at_begin = self._showing.part
         self.current: Session | None = None
         self._asking_before = (builtins.input, getpass.getpass)
 
@@ -35,14 +38,13 @@ class Alone:
             cls._instance = shell  # type: ignore[assignment]
         sys.modules["__main__"] = shell.user_module
         builtins.get_ipython = shell.get_ipython  # type: ignore[attr-defined]
-        self._capture.sink = self._showing.text
         kernel: Any = shell.kernel
         builtins.input, getpass.getpass = kernel.raw_input, kernel.getpass
 
     @contextmanager
     def aside(self, session: Session) -> Iterator[None]:
         """Makes the session's shell that one for a while; nothing can be asked."""
-        before, sink = self.current, self._capture.sink
+        before = self.current
         asking = (builtins.input, getpass.getpass)
         self.enter(session)
         builtins.input, getpass.getpass = self._asking_before
@@ -52,7 +54,6 @@ class Alone:
             if before is not None and before is not session:
                 self.enter(before)
             builtins.input, getpass.getpass = asking
-            self._capture.sink = sink
 
     def show_figures(self, session: Session) -> None:
         """Makes the session's shell show figures by itself."""
@@ -63,6 +64,5 @@ class Alone:
         self._capture.drain()
 
     def leave(self) -> None:
-        """Lets output go to the worker's log."""
-        self._capture.sink = None
+        """Lets nothing be asked any more."""
         builtins.input, getpass.getpass = self._asking_before

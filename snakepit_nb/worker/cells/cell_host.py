@@ -11,11 +11,15 @@ from typing import Any
 from snakepit_nb.calls import (
     NO_SUCH_VARIABLE,
     CellCall,
+    CellEvent,
     CellReply,
     CodePosition,
     CommDelivery,
+    CommMessage,
     Completion,
     InputReply,
+    InputRequest,
+    LateOutput,
     MimeBundle,
 )
 from snakepit_nb.identifiers import SessionId
@@ -25,7 +29,7 @@ from snakepit_nb.worker.typing_in import TypingIn
 from snakepit_nb.worker.variables import user_names
 
 from .alone import Alone
-from .comms import Comms, PutOutside
+from .comms import Comms, PutBeside
 from .kernel import use_our_debugger
 from .questions import completions_of, inspection_of
 from .session import Session, Surroundings
@@ -36,14 +40,15 @@ from .side_by_side import SideBySide
 class CellHost:
     """The sessions of one worker."""
 
-    def __init__(self, runner: Runner, put_outside: PutOutside) -> None:
+    def __init__(self, runner: Runner, put_beside: PutBeside) -> None:
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
         use_our_debugger()
         self._runner = runner
         self._surroundings: Surroundings = (
-            SideBySide() if runner.profile is Profile.THREAD else Alone(runner.uninterrupted)
+            SideBySide() if runner.profile is Profile.THREAD else Alone(runner)
         )
-        self.comms = Comms(lambda: self._surroundings.current, put_outside)
+        self.comms = Comms(lambda: self._surroundings.current, put_beside)
+        self._put_beside = put_beside
         self._kept: list[Session] = []  # of cells that have ended, for the sake of their comms
         self._sessions: dict[SessionId, Session] = {}
         self._making = threading.Lock()  # IPython's lists of its shells are not made for threads
@@ -59,7 +64,7 @@ class CellHost:
         session = self._enter(cell)
         ask = partial(_ask, session, typing_in)
         session.shell.kernel.let_ask(ask, is_allowed=cell.allow_stdin)
-        session.showing.begin(put)
+        session.showing.begin(self._lasting(put, cell.parent))
         try:
             session.shell.user_ns.update(inputs())
             result = await self._run_code(session, cell)
@@ -80,7 +85,10 @@ class CellHost:
         session = self.comms.session_of(delivery.message)
         if session is None:
             return
-        with session.showing.aside(put), self._surroundings.aside(session):
+        with (
+            session.showing.aside(self._lasting(put, delivery.parent)),
+            self._surroundings.aside(session),
+        ):
             shell, before = session.shell, session.shell.get_parent()
             shell.set_parent(json.loads(delivery.parent))
             self.comms.install()
@@ -158,6 +166,18 @@ class CellHost:
         with self._making:
             shell = new_shell(showing.event, lambda: self._runner.was_interrupted)
         return Session(session_id=session_id, shell=shell, showing=showing)
+
+    def _lasting(self, put: PutEvent, parent: bytes) -> PutEvent:
+        """Returns a `put` that takes also what tasks and threads show when their cell has ended."""
+
+        def put_or_late(event: CellEvent) -> bool:
+            if put(event):
+                return True
+            if not parent or isinstance(event, InputRequest | CommMessage):
+                return False
+            return self._put_beside(LateOutput(parent=parent, event=event))
+
+        return put_or_late
 
     def _discard_soon(self, session: Session) -> None:
         """Lets a cell's own session go, or when its last widget is closed."""

@@ -16,21 +16,21 @@ from comm.base_comm import BaseComm, CommManager
 from ipykernel.jsonutil import json_clean
 from jupyter_client.jsonutil import json_default
 
-from snakepit_nb.calls import CommDelivery, CommMessage
+from snakepit_nb.calls import Beside, CommDelivery, CommMessage
 
 from .session import Session
 
-PutOutside = Callable[[CommMessage], object]
+PutBeside = Callable[[Beside], bool]
 _WIDGETS = "ipywidgets.widgets.widget"
 
 
 class Comms:
     """All comms of the process, and the targets that its code has registered."""
 
-    def __init__(self, current: Callable[[], Session | None], put_outside: PutOutside) -> None:
+    def __init__(self, current: Callable[[], Session | None], put_beside: PutBeside) -> None:
         self.manager = _Manager(self)
         self._current = current
-        self._put_outside = put_outside
+        self._put_beside = put_beside
         self._targets: dict[str, Session] = {}
 
     def install(self) -> None:
@@ -85,7 +85,7 @@ class Comms:
         """Sends a message to the front end."""
         speaker = self._current() or session
         if speaker is None or not speaker.showing.event(message):
-            self._put_outside(message)
+            self._put_beside(message)
 
     def note_target(self, name: str) -> None:
         """Lets the front end open comms for which a session has registered a target."""

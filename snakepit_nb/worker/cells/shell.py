@@ -26,6 +26,7 @@ from snakepit_nb.calls import (
     ExecuteResult,
 )
 
+from .history import SessionHistory
 from .kernel import WorkerKernel
 
 PutEvent = Callable[[CellEvent], bool]
@@ -107,6 +108,12 @@ class ZMQInteractiveShell(KernelShell):
     def init_sys_modules(self) -> None:
         """Leaves `__main__` as it is: the cell's surroundings make it the session's."""
 
+    def init_history(self) -> None:
+        """Keeps the history under the notebook's numbers."""
+        self.history_manager = SessionHistory(shell=self, parent=self)
+        configurables: list[Any] = self.configurables
+        configurables.append(self.history_manager)
+
     def forget_traceback(self) -> None:
         """Does for an awaited cell what `run_cell` does at its start."""
         self._last_traceback = None
@@ -147,7 +154,7 @@ def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteract
     module = ModuleType("__main__", doc="A session of a snakepit_nb worker.")
     config = Config()
     config.IPKernelApp = Config()  # tqdm.auto looks for it
-    config.HistoryManager.enabled = False  # the numbers of cells are the notebook's
+    config.HistoryManager.hist_file = ":memory:"
     shell = ZMQInteractiveShell(
         config=config,
         user_module=module,
@@ -157,6 +164,8 @@ def new_shell(put: PutEvent, was_interrupted: Callable[[], bool]) -> ZMQInteract
     shell.put = put
     shell.was_interrupted = was_interrupted
     shell.kernel = WorkerKernel(shell.get_parent)
+    extensions: Any = shell.extension_manager
+    extensions.load_extension("storemagic")  # as ipykernel does
     session = EventSession(put)
     for publisher in (shell.displayhook, shell.display_pub):
         publisher.set_trait("session", session)

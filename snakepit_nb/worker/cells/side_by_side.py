@@ -82,11 +82,9 @@ class SideBySide:
         """Does nothing: only Python's output is taken in, and at once."""
 
     def write(self, name: str, text: str) -> None:
-        """Puts text out in the cell that runs in the session of the caller."""
+        """Puts text out in a cell of the session of the caller."""
         session = _session.get()
-        if session is not None and session.showing.is_on:
-            session.showing.text(name, text)
-        else:
+        if session is None or not session.showing.text(name, text):
             os.write(LOG_DESCRIPTOR, text.encode("utf-8", "replace"))
 
 

@@ -21,8 +21,15 @@ from snakepit_nb.worker.undebugged import UndebuggedThread
 READ_SIZE = 1024 * 1024  # a pipe never holds more
 _UNBUFFERED = 2  # C's _IONBF
 
-Sink = Callable[[str, str], None]
-"""Takes `stdout` or `stderr`, and text."""
+
+class Sink(Protocol):
+    """Takes text of `stdout` or `stderr`, and tells whether it has taken it."""
+
+    def text(self, name: str, text: str) -> bool:
+        """Takes what Python code writes, where that runs."""
+
+    def foreign_text(self, name: str, text: str) -> bool:
+        """Takes what C code and subprocesses wrote."""
 
 
 class OutputCapture:
@@ -36,7 +43,7 @@ class OutputCapture:
         self._decoders: dict[int, codecs.IncrementalDecoder] = {}
         self._log_descriptor = 2
         self.sink: Sink | None = None
-        """Where the output of the cell that runs goes; None between cells."""
+        """Where output goes first; what it does not take goes to the log."""
 
     def install(self) -> None:
         """Takes the process's stdout and stderr over, for good."""
@@ -58,7 +65,8 @@ class OutputCapture:
         """Puts text out behind all that was written before."""
         with self._uninterrupted(), self._lock:
             self._read_pipes()
-            self._put(name, text)
+            if self.sink is None or not self.sink.text(name, text):
+                self._log(text)
 
     def drain(self) -> None:
         """Puts out what C code and subprocesses have written by now."""
@@ -78,14 +86,13 @@ class OutputCapture:
         for descriptor, _ in self._poll.poll(0):
             data = os.read(descriptor, READ_SIZE)
             text = self._decoders[descriptor].decode(data)
-            if text:
-                self._put(self._names[descriptor], text)
+            if text and (
+                self.sink is None or not self.sink.foreign_text(self._names[descriptor], text)
+            ):
+                self._log(text)
 
-    def _put(self, name: str, text: str) -> None:
-        if self.sink is not None:
-            self.sink(name, text)
-        else:
-            os.write(self._log_descriptor, text.encode("utf-8", "replace"))
+    def _log(self, text: str) -> None:
+        os.write(self._log_descriptor, text.encode("utf-8", "replace"))
 
 
 class TakesText(Protocol):

@@ -27,7 +27,7 @@ class Step:
     interrupt: str = ""
     """The cell is interrupted once it has shown this."""
     until: str = ""
-    """The step lasts until this text stands in a cell of the case, also an earlier one."""
+    """The step lasts until this line has come in a cell of the case, also an earlier one."""
     tell: str = ""
     """The target or the widget model of the comm that is told `data`."""
     data: Mapping[str, Any] = field(default_factory=dict)

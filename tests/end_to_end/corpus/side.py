@@ -13,7 +13,7 @@ MASKS = (
     (r"ipykernel_\d+/", "ipykernel_PID/"),
     (r"0x[0-9a-f]{6,}", "0xADDRESS"),
     (r"(?m)^(CPU times|Wall time).*\n", r"\1\n"),
-    (r"(?m)^.* per loop .*\n", "TIME per loop\n"),
+    (r"(?m)^(?:The slowest run .*\n)?.* per loop .*\n", "TIME per loop\n"),
 )
 RANDOM = r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])"
 TOLD = ("status", "execution_count", "payload", "ename", "evalue", "traceback")
@@ -52,7 +52,8 @@ class Side:
             reply = cell.finish().reply
             told["reply"] = {key: reply.get(key) for key in TOLD}
         if step.until:
-            cell.wait_late(lambda _: any(step.until in shown(each.outputs) for each in cells))
+            line = f"{step.until}\n"
+            cell.wait_late(lambda _: any(line in shown(each.outputs) for each in cells))
         return told
 
     def _begin(self, step: Step) -> Running:

@@ -41,7 +41,7 @@ async def open_process_pool(settings: PoolSettings) -> AsyncIterator[Doors]:
         if settings.worker_command:
             return open_original_channel(
                 address=process.announcement.address,
-                pid=process.pid,
+                worker_id=process.worker_id,
                 known=doors.wire_sessions,
             )
         return open_grpc_channel(

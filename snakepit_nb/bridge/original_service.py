@@ -77,10 +77,9 @@ class OriginalService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
     ) -> bridge.RegisterToolsResponse:
         """Gives a session the worker's tools, under the name by which the pool knows it."""
         worker_id = await self._check(request.session_id, context)
-        if worker_id is not None:
-            request.worker_id = worker_id
-            specs = tuple(read_tool(spec_of(tool)) for tool in request.tools)
-            self._kept.pool.note_tools(worker_id, specs)
+        specs = tuple(read_tool(spec_of(tool)) for tool in request.tools)
+        self._sessions.note_tools(worker_id, specs)
+        request.worker_id = worker_id
         return await self._inner.RegisterTools(request, context)
 
     async def GetExposedElixirTools(
@@ -105,10 +104,10 @@ class OriginalService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return write_host_failure(error, request.tool_name, hide_file=host_calls.__file__)
 
-    async def _check(self, session_id: str, context: Context) -> WorkerId | None:
-        """Returns the worker that a session is of; None: it is about to serve."""
-        pid = self._sessions.pid_of(SessionId(session_id))
-        if pid is None:
+    async def _check(self, session_id: str, context: Context) -> WorkerId:
+        """Returns the worker that was told of a session."""
+        worker_id = self._sessions.worker_of(SessionId(session_id))
+        if worker_id is None:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, REFUSAL)
             raise AssertionError  # mypy: `abort` raises
-        return self._kept.pool.worker_of_pid(pid)
+        return worker_id

@@ -1,7 +1,7 @@
 """The pool's way to a worker of the original's: plain JSON over TCP, without a token or cells."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import cast
 
@@ -17,12 +17,12 @@ from snakepit_nb.calls import (
     ToolResult,
     ToolSpec,
 )
-from snakepit_nb.errors import UsageError
-from snakepit_nb.identifiers import CORRELATION_HEADER, CallId, SessionId
+from snakepit_nb.errors import UsageError, WorkerError
+from snakepit_nb.identifiers import CORRELATION_HEADER, CallId, SessionId, WorkerId
 from snakepit_nb.wire.failures import decode_failure
 from snakepit_nb.wire.function_calls import RESERVED_PREFIX
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
-from snakepit_nb.wire.messages import read_result, read_tool
+from snakepit_nb.wire.messages import read_result
 from snakepit_nb.wire.plain_messages import read_plain_chunk, write_plain_call
 from snakepit_nb.wire.unary import answer_of
 
@@ -32,6 +32,9 @@ from .wire_sessions import KnownSessions, WireSessions
 
 MESSAGE_BYTES = 100 * 1024 * 1024
 """The original's own limit."""
+NO_TOOL = f"{RESERVED_PREFIX}tells-its-tools"
+TOOLS_SECONDS = 30.0
+"""After so long the worker serves, whether its tools are known or not."""
 ONLY_TOOLS = (
     "The workers of this pool run tools only, neither cells nor functions: --worker-command has "
     "started another program than ours."
@@ -40,7 +43,7 @@ ONLY_TOOLS = (
 
 @asynccontextmanager
 async def open_original_channel(
-    *, address: str, pid: int, known: KnownSessions
+    *, address: str, worker_id: WorkerId, known: KnownSessions
 ) -> AsyncIterator["OriginalChannel"]:
     """Opens the way to one worker; `known` has the sessions of which it was told."""
     options = [
@@ -50,8 +53,8 @@ async def open_original_channel(
         ("grpc.enable_retries", 0),
     ]
     async with grpc.aio.insecure_channel(address, options=options) as channel:
-        with known.of_worker(pid) as sessions:
-            opened = OriginalChannel(channel, pid, sessions)
+        with known.of_worker(worker_id) as sessions:
+            opened = OriginalChannel(channel, worker_id, sessions)
             try:
                 yield opened
             finally:
@@ -61,22 +64,28 @@ async def open_original_channel(
 class OriginalChannel(GrpcChannel):
     """One worker's tools. It knows no interrupt: a call that is left goes on in the worker."""
 
-    def __init__(self, channel: grpc.aio.Channel, pid: int, sessions: WireSessions) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, worker_id: WorkerId, sessions: WireSessions
+    ) -> None:
         super().__init__(channel, token="")
         self._sessions = sessions
-        self._own = SessionId(f"worker-{pid}")
+        self._own = SessionId(f"worker-{worker_id}")
         """Of the calls that belong to no session of a user."""
         self._left: dict[CallId, anyio.Event] = {}
 
     async def tools(self) -> tuple[ToolSpec, ...]:
-        """Opens the worker's own session. What it offers, it tells the bridge when it is called.
+        """Opens the worker's own session, and lets it make its tools known to the bridge.
 
-        A worker that was never told of a session does not notice that its host is gone.
+        A worker that was never told of a session does not notice that its host is gone; and it
+        tells its tools when it is called for the first time, be it in vain.
         """
         self._sessions.admit(self._own)
         request = bridge.InitializeSessionRequest(session_id=self._own)
-        response = await self._unary(self._bridge.InitializeSession, request, None)
-        return tuple(read_tool(spec) for _, spec in sorted(response.available_tools.items()))
+        await self._unary(self._bridge.InitializeSession, request, None)
+        in_vain = bridge.ExecuteToolRequest(session_id=self._own, tool_name=NO_TOOL)
+        with anyio.move_on_after(TOOLS_SECONDS), suppress(WorkerError):
+            await self._unary(self._bridge.ExecuteTool, in_vain, None)
+        return self._sessions.tools
 
     async def call(self, call: ToolCall) -> ToolResult:
         """Runs a tool."""

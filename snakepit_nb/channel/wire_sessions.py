@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from snakepit_nb.identifiers import SessionId
+from snakepit_nb.calls import ToolSpec
+from snakepit_nb.identifiers import SessionId, WorkerId
 
 MOST_SESSIONS = 32
 """Of one worker; told of another one, it is told first that the longest unused has ended."""
@@ -19,6 +20,8 @@ class WireSessions:
     def __init__(self) -> None:
         self._calls: OrderedDict[SessionId, int] = OrderedDict()
         """How many calls each has there now."""
+        self.tools: tuple[ToolSpec, ...] = ()
+        """What the worker has said of its tools."""
 
     def __contains__(self, session_id: SessionId) -> bool:
         return session_id in self._calls
@@ -58,22 +61,26 @@ class KnownSessions:
     """Those of all workers of a pool: nobody else's matter to the listener without a token."""
 
     def __init__(self) -> None:
-        self._workers: dict[int, WireSessions] = {}
+        self._workers: dict[WorkerId, WireSessions] = {}
 
     @contextmanager
-    def of_worker(self, pid: int) -> Iterator[WireSessions]:
-        """Keeps those of one worker, which has that process id."""
-        sessions = self._workers[pid] = WireSessions()
+    def of_worker(self, worker_id: WorkerId) -> Iterator[WireSessions]:
+        """Keeps those of one worker."""
+        sessions = self._workers[worker_id] = WireSessions()
         try:
             yield sessions
         finally:
-            del self._workers[pid]
+            del self._workers[worker_id]
 
-    def pid_of(self, session_id: SessionId) -> int | None:
-        """Returns a process that was told of a session, best one that runs it; None: none was."""
+    def note_tools(self, worker_id: WorkerId, tools: tuple[ToolSpec, ...]) -> None:
+        """Notes what a worker says of its tools."""
+        self._workers[worker_id].tools = tools
+
+    def worker_of(self, session_id: SessionId) -> WorkerId | None:
+        """Returns a worker that was told of a session, best one that runs it; None: none was."""
         found = {
-            pid: sessions.calls_of(session_id)
-            for pid, sessions in self._workers.items()
+            worker_id: sessions.calls_of(session_id)
+            for worker_id, sessions in self._workers.items()
             if session_id in sessions
         }
         return max(found, key=found.__getitem__, default=None)

@@ -55,6 +55,10 @@ class WorkerProcess(Protocol):
     """One worker process that has announced itself."""
 
     @property
+    def worker_id(self) -> WorkerId:
+        """What the pool calls it."""
+
+    @property
     def pid(self) -> int:
         """The process id."""
 

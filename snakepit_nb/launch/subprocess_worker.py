@@ -12,7 +12,7 @@ from typing import BinaryIO
 import anyio
 
 from snakepit_nb.errors import Progress, WorkerError
-from snakepit_nb.identifiers import CallId
+from snakepit_nb.identifiers import CallId, WorkerId
 from snakepit_nb.off_loop import off_loop
 from snakepit_nb.scheduling.health import ProcessLook
 from snakepit_nb.telemetry.log_ring import keep_stray_line
@@ -63,6 +63,11 @@ class SubprocessWorker:
         exit_ = self.guarded.exit
         state = "runs" if exit_ is None else f"ended with {exit_}"
         return f"<SubprocessWorker {self.introduction.worker_id} process {self.pid} {state}>"
+
+    @property
+    def worker_id(self) -> WorkerId:
+        """What the pool calls it."""
+        return self.introduction.worker_id
 
     @property
     def pid(self) -> int:

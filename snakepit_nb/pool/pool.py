@@ -311,17 +311,6 @@ class Pool:
                 return worker.worker_id
         return None
 
-    def worker_of_pid(self, pid: int) -> WorkerId | None:
-        """Returns the live worker that is that process."""
-        found = (w.worker_id for w in self._dispatch.workers.values() if w.process.pid == pid)
-        return next(found, None)
-
-    def note_tools(self, worker_id: WorkerId, tools: tuple[ToolSpec, ...]) -> None:
-        """Notes what a worker offers that has not told it at its start."""
-        worker = self._dispatch.workers.get(worker_id)
-        if worker is not None:
-            worker.tools = tools
-
     def call_in(self, worker_id: WorkerId, call_id: CallId | None) -> PendingCall | None:
         """Returns a call that runs in a worker; where none is given, the only one there."""
         running = [

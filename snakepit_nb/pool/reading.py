@@ -32,7 +32,9 @@ def pool_reading(dispatch: Dispatch) -> PoolReading:
 
 def tools_of(dispatch: Dispatch) -> tuple[ToolSpec, ...]:
     """Returns what the workers offer."""
-    return next((worker.tools for worker in dispatch.workers.values() if worker.tools), ())
+    for worker in dispatch.workers.values():
+        return worker.tools
+    return ()
 
 
 def snapshot_of(dispatch: Dispatch) -> PoolSnapshot:

@@ -1,7 +1,9 @@
 """What `%snakepit` does beyond starting and stopping one pool, in a real kernel."""
 
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from .kernel_driver import Kernel, Ran
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
+ORIGINAL = Path(__file__).parents[1] / "interop/original_worker.py"
 HOLD = """
 import os, time, snakepit_nb
 from pathlib import Path
@@ -286,3 +289,17 @@ def test_the_doctor_looks_beside_a_pool_that_runs(kernel: Kernel) -> None:
     assert "<th" in shown["text/html"]
     assert kernel.worker_pids() == before
     assert kernel.check("snakepit_nb.pool().name").value == "default"
+
+
+def test_workers_of_the_original_are_started_by_one_line_and_named_as_open(kernel: Kernel) -> None:
+    command = f"{sys.executable} {ORIGINAL}"
+    ran = kernel.check(
+        f'%snakepit start --name original --workers 1 --adapter a.B --worker-command "{command}"'
+    )
+
+    assert re.search(r"^Pool 'original' serves after", ran.text, re.MULTILINE)
+    assert "without a token: whoever reaches it can run their tools" in ran.text
+    kernel.check("%snakepit use original")
+    assert kernel.check("%snakepit call echo value=[1,'a']").value == [1, "a"]
+    refused = kernel.run("%%snakepit_exec\n1")
+    assert "run tools only, neither cells nor functions" in refused.text

@@ -119,8 +119,7 @@ def test_the_correlation_id_is_in_the_header_and_in_the_metadata(pool: Pool) -> 
     assert told["header"] == told["metadata"]["correlation_id"] == "sp-mine"
 
 
-def test_its_tools_are_known_once_it_has_run_one(pool: Pool) -> None:
-    pool.call("echo")
+def test_its_tools_are_known_from_the_start(pool: Pool) -> None:
     assert {"echo", "count"} <= set(pool.tools)
 
 

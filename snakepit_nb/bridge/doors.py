@@ -88,19 +88,21 @@ class Doors:
     async def listen_without_token(self) -> str:
         """Lets workers of the original's in, which have none; returns the address.
 
-        It is on loopback, and knows nothing but their own sessions.
+        It is on loopback, for this user, and knows nothing but their own sessions.
         """
         async with self._opening:
             if not self._tokenless:
+                service = OriginalService(self.bridge, self.wire_sessions)  # type: ignore[abstract]
                 self._tokenless = await self._opened.enter_async_context(
                     open_listener(
-                        OriginalService(self.bridge, self.wire_sessions),  # type: ignore[abstract]
+                        service,
                         admits=lambda _: True,
                         address=f"{LOOPBACK}:0",
                         kind=grpc.LocalConnectionType.LOCAL_TCP,
                         message_bytes=MESSAGE_BYTES,
                     )
                 )
+                service.port = int(self._tokenless.rpartition(":")[2])
             return self._tokenless
 
     async def serve(self, port: int) -> Served:

@@ -1,9 +1,11 @@
 """The bridge for workers of the original's, which bring no token: as little of it as they need.
 
-Whoever can connect can ask, so only sessions count that these workers were told of, and nothing is
-here by which another program could run a tool.
+Whoever can connect can ask, so another user's processes are refused, only sessions count that these
+workers were told of, and nothing is here by which another program could run a tool.
 """
 
+import os
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -11,6 +13,7 @@ import grpc.aio
 
 from snakepit_nb.channel.wire_sessions import KnownSessions
 from snakepit_nb.identifiers import CORRELATION_HEADER, CORRELATION_KEY, SessionId, WorkerId
+from snakepit_nb.off_loop import off_loop
 from snakepit_nb.telemetry.correlation import adopted_correlation_id
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
@@ -22,6 +25,7 @@ from snakepit_nb.wire.plain_messages import plain_parameter
 from . import host_calls
 from .bridge import Bridge
 from .grpc_server import BridgeService, spec_of
+from .peer_user import is_of_user
 
 REFUSAL = "This listener serves the sessions of its own pool's workers only."
 
@@ -35,6 +39,9 @@ class OriginalService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         self._kept = kept
         self._sessions = sessions
         self._inner = BridgeService(kept, lambda _: None)
+        self._user = os.geteuid()
+        self.port = 0
+        """Where it listens; set before it is told to anybody."""
 
     async def Ping(self, request: bridge.PingRequest, context: Context) -> bridge.PingResponse:
         """Answers."""
@@ -106,7 +113,10 @@ class OriginalService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
     async def _check(self, session_id: str, context: Context) -> WorkerId:
         """Returns the worker that was told of a session."""
+        is_ours = partial(is_of_user, context.peer(), self.port, self._user)
         worker_id = self._sessions.worker_of(SessionId(session_id))
+        if not await off_loop(is_ours):
+            worker_id = None
         if worker_id is None:
             await context.abort(grpc.StatusCode.PERMISSION_DENIED, REFUSAL)
             raise AssertionError  # mypy: `abort` raises

@@ -42,7 +42,7 @@ class OriginalManner:
         self, spec: LaunchSpec, _introduction: Introduction, run_id: str
     ) -> tuple[str, ...]:
         """Puts the original's flags behind the user's words."""
-        adapter = ("--adapter", spec.adapters[0].name) if spec.adapters else ()
+        adapter = ("--adapter", spec.adapters[0].name.replace(":", ".")) if spec.adapters else ()
         return (
             *spec.command,
             *adapter,

@@ -26,7 +26,7 @@ def start_error(
 ) -> WorkerStartError:
     """Tells which worker did not start, why, what to do, and what it wrote last."""
     advice = problem.advice
-    if any(_MISSING_PACKAGE.search(line) for line in last_lines):
+    if not spec.command and any(_MISSING_PACKAGE.search(line) for line in last_lines):
         advice = (
             "snakepit_nb must be installed for that interpreter: "
             f"`{spec.python} -m pip install snakepit-nb`."

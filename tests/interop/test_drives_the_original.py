@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,6 +26,7 @@ from snakepit_nb.errors import (
 )
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from tests.crashes.root import require_root
 
 from .elixir_host import until
 
@@ -33,10 +35,12 @@ pytestmark = pytest.mark.process
 SCRIPT = Path(__file__).with_name("original_worker.py")
 COMMAND = f"{sys.executable} {SCRIPT}"
 SECONDS = 10
+NOBODY = 65534
+UNSHARED = [("grpc.use_local_subchannel_pool", 1)]  # a connection of its own
 
 
 def open_pool(name: str, *flags: str, **options: Any) -> Pool:  # noqa: ANN401 (any of a pool's)
-    fields = {"workers": 1, "adapters": ["a_module.AnAdapter"], **options}
+    fields = {"workers": 1, "adapters": ["a_module:AnAdapter"], **options}
     return snakepit.start(name=name, worker_command=" ".join((COMMAND, *flags)), **fields)
 
 
@@ -234,6 +238,22 @@ def test_its_listener_serves_the_sessions_of_its_workers_only(
         getattr(stub, method)(request_, timeout=SECONDS)
     status = "UNIMPLEMENTED" if method == "ExecuteTool" else "PERMISSION_DENIED"
     assert caught.value.code().name == status
+
+
+def test_its_listener_refuses_the_processes_of_other_users(pool: Pool) -> None:
+    require_root("be another user for a moment")
+    told = pool.call("told")
+    address = told["argv"][told["argv"].index("--elixir-address") + 1]
+    request = bridge.HeartbeatRequest(session_id=told["session"])
+    os.seteuid(NOBODY)
+    try:
+        with grpc.insecure_channel(address, options=UNSHARED) as channel:
+            theirs: Any = snakepit_bridge_pb2_grpc.BridgeServiceStub(channel)
+            with pytest.raises(grpc.RpcError) as caught:
+                theirs.Heartbeat(request, timeout=SECONDS)
+    finally:
+        os.seteuid(0)
+    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 def test_who_starts_one_is_warned(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

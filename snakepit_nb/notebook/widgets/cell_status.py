@@ -14,8 +14,6 @@ from typing import Any
 from snakepit_nb.blocking.portal import portal
 from snakepit_nb.blocking.printing import is_noninteractive
 
-from .live_control import keep_reachable
-
 SECONDS_BEFORE = 1.0
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -73,20 +71,14 @@ class _Line:
 
     def _show(self) -> None:
         from .cell_line import CellLine  # noqa: PLC0415 (brings anywidget, while the cell runs)
+        from .page_model import on_pages  # noqa: PLC0415 (as that)
 
         seconds = time.monotonic() - self._begun
-        widget = CellLine(cell_id=self._cell_id, words=self._words(), seconds=seconds)
-        models = [widget, widget.layout]
-        try:
-            keep_reachable(self._kernel, models)
-            widget.on_msg(self._hear)
-            widget.unsaved = [model.model_id for model in models]
+        line = CellLine(cell_id=self._cell_id, words=self._words(), seconds=seconds)
+        with on_pages(line, self._kernel, self._hear):
             while not self.is_over.wait(SECONDS_BETWEEN_LOOKS):
-                widget.words = self._words()
-        finally:
-            for model in models:
-                model.close()
+                line.words = self._words()
 
-    def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+    def _hear(self, content: Mapping[str, Any]) -> None:
         if content.get("cancel") and not self.is_over.is_set():
             self._cancel()

@@ -1,5 +1,4 @@
 // Tells whether anybody can see a view on this page, and draws nothing itself.
-// The widget manager forgets the model at once, or a notebook saved meanwhile would keep it.
 
 const TICK = 500; // milliseconds
 
@@ -15,10 +14,7 @@ function initialize({ model }) {
   const page = crypto.getRandomValues(new Uint32Array(2)).join("-");
   let told = null;
   const look = () => {
-    for (const id of model.get("unsaved")) {
-      delete model.widget_manager?._models?.[id];
-      model.widget_manager?._modelsSync?.delete?.(id);
-    }
+    forget(model);
     const seen = isSeen(model.get("name"));
     if (seen !== told) model.send({ page, seen });
     told = seen;

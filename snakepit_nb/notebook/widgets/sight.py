@@ -1,34 +1,28 @@
 """Whether anybody can see a view: one that is scrolled away or closed needs no painting."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
-from anywidget import AnyWidget
-from traitlets import List, Unicode
+from traitlets import Unicode
 
-from .live_control import keep_reachable
+from .page_model import PageModel, module, on_pages
 
 
-class _Watcher(AnyWidget):
-    """It is never displayed: its module looks for views of that class name on its page."""
+class _Watcher(PageModel):
+    """Its module looks for views of that class name."""
 
-    _esm = Path(__file__).with_name("sight.js")
+    _esm = module("sight.js")
     name = Unicode().tag(sync=True)
-    unsaved = List(Unicode()).tag(sync=True)
-    """The models that a saved notebook shall not keep."""
 
 
-class Sight:
-    """What the pages tell of a view whose widget has this class name."""
+class Sight(ExitStack):
+    """What the pages tell, within a `with`, of a view whose widget has this class name."""
 
     def __init__(self, kernel: Any, name: str) -> None:
+        super().__init__()
         self._pages: dict[str, bool] = {}
-        self._watcher = _Watcher(name=name)
-        self._models = [self._watcher, self._watcher.layout]
-        keep_reachable(kernel, self._models)
-        self._watcher.on_msg(self._hear)
-        self._watcher.unsaved = [model.model_id for model in self._models]
+        self.enter_context(on_pages(_Watcher(name=name), kernel, self._hear))
 
     @property
     def is_seen(self) -> bool:
@@ -36,10 +30,5 @@ class Sight:
         seen = tuple(self._pages.values())
         return any(seen) or not seen
 
-    def close(self) -> None:
-        """Watches no more."""
-        for model in self._models:
-            model.close()
-
-    def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+    def _hear(self, content: Mapping[str, Any]) -> None:
         self._pages[str(content.get("page"))] = bool(content.get("seen"))

@@ -1,6 +1,5 @@
 // Draws one line at a cell that runs, on the page only: it is no output, and nothing of it is saved.
 // It is gone when its model is closed. Where the page is not JupyterLab's, nothing is drawn.
-// The widget manager forgets the model at once, or a notebook saved meanwhile would keep it.
 
 const TICK = 500; // milliseconds; cells move, and come into being when they are scrolled to
 
@@ -54,18 +53,11 @@ function makeLine(model) {
   return { line, words };
 }
 
-function forget(manager, ids) {
-  for (const id of ids) {
-    delete manager?._models?.[id];
-    manager?._modelsSync?.delete?.(id);
-  }
-}
-
 function initialize({ model }) {
   const { line, words } = makeLine(model);
   const began = performance.now() - 1000 * model.get("seconds");
   const show = () => {
-    forget(model.widget_manager, model.get("unsaved"));
+    forget(model);
     const seconds = (performance.now() - began) / 1000;
     words.textContent = [...model.get("words"), clock(seconds)].join(" · ");
     const cell = findCell(model);

@@ -55,7 +55,9 @@ def test_nobody_is_told_of_a_short_cell_or_without_a_page(
 
 def test_cancel_ends_the_cell_while_the_kernel_waits_for_it(kernel: Kernel) -> None:
     running = _begin(kernel, ENDLESS, cell_id="the-cell")
-    running.wait_late(lambda cell: any("unsaved" in str(message) for message in cell.messages))
+    running.wait_late(
+        lambda cell: any("can_cancel': True" in str(message) for message in cell.messages)
+    )
     (line,) = (comm for comm, state in _opened(running).items() if "cell_id" in state)
 
     clicked = time.time()

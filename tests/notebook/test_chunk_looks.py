@@ -77,3 +77,12 @@ def test_what_cannot_be_drawn_is_told_in_words() -> None:
     look = look_of(Broken())
 
     assert (look.text, look.block) == ("broken", "")
+
+
+def test_what_cannot_even_be_written_is_told_by_its_type() -> None:
+    class Silent:
+        def __str__(self) -> str:
+            raise ValueError
+
+    assert brief(Silent()) == "<Silent>"
+    assert look_of({"inner": Silent()}).text == "<dict>"

@@ -50,16 +50,17 @@ function makeLine(model) {
     model.send({ cancel: true });
   };
   line.append(words, button);
-  return { line, words };
+  return { line, words, button };
 }
 
 function initialize({ model }) {
-  const { line, words } = makeLine(model);
+  const { line, words, button } = makeLine(model);
   const began = performance.now() - 1000 * model.get("seconds");
   const show = () => {
     forget(model);
     const seconds = (performance.now() - began) / 1000;
     words.textContent = [...model.get("words"), clock(seconds)].join(" · ");
+    button.hidden = !model.get("can_cancel");
     const cell = findCell(model);
     if (cell && line.parentElement !== cell) {
       cell.style.position = "relative";
@@ -67,7 +68,7 @@ function initialize({ model }) {
     }
   };
   const timer = setInterval(show, TICK);
-  model.on("change:words change:unsaved", show);
+  model.on("change:words change:unsaved change:can_cancel", show);
   show();
   return () => {
     clearInterval(timer);

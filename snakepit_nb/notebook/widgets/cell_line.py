@@ -1,6 +1,6 @@
 """The line of a cell that runs, as the page has it."""
 
-from traitlets import Float, List, Unicode
+from traitlets import Bool, Float, List, Unicode
 
 from .page_model import PageModel, module
 
@@ -13,3 +13,4 @@ class CellLine(PageModel):
     words = List(Unicode()).tag(sync=True)
     seconds = Float().tag(sync=True)
     """How long the cell has run when the line appears."""
+    can_cancel = Bool().tag(sync=True)

@@ -75,7 +75,8 @@ class _Line:
 
         seconds = time.monotonic() - self._begun
         line = CellLine(cell_id=self._cell_id, words=self._words(), seconds=seconds)
-        with on_pages(line, self._kernel, self._hear):
+        with on_pages(line, self._kernel, self._hear) as is_reachable:
+            line.can_cancel = is_reachable
             while not self.is_over.wait(SECONDS_BETWEEN_LOOKS):
                 line.words = self._words()
 

@@ -31,7 +31,7 @@ _PLAIN = frozenset({bool, int, float, dict, list, tuple, type(None)})
 def look_of(value: object) -> Look:
     """Chooses how a value is shown."""
     if type(value) in _PLAIN:
-        return Look(text=short_value(value))
+        return Look(text=brief(value))
     if isinstance(value, str):
         return _text(value)
     text = brief(value)
@@ -47,6 +47,13 @@ def look_of(value: object) -> Look:
 
 def brief(value: object) -> str:
     """Says in few characters what a value is: `DataFrame 5 x 3`."""
+    try:
+        return _brief(value)
+    except Exception:  # noqa: BLE001 (the value's own code)
+        return f"<{type(value).__name__}>"
+
+
+def _brief(value: object) -> str:
     if type(value) in _PLAIN or isinstance(value, str):
         return short_value(value)
     if isinstance(value, bytes | bytearray):

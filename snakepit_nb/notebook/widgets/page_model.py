@@ -28,14 +28,17 @@ class PageModel(AnyWidget):
 @contextmanager
 def on_pages(
     model: PageModel, kernel: Any, hear: Callable[[Mapping[str, Any]], None]
-) -> Iterator[None]:
-    """Lets `hear` have what the pages say, in another thread, while the `with` lasts."""
+) -> Iterator[bool]:
+    """Lets `hear` have what the pages say, in another thread, while the `with` lasts.
+
+    It tells whether that may arrive while a cell runs.
+    """
     models = [model, model.layout]
     try:
-        keep_reachable(kernel, models)
+        is_reachable = keep_reachable(kernel, models)
         model.on_msg(lambda _widget, content, _buffers: hear(content))
         model.unsaved = [each.model_id for each in models]
-        yield
+        yield is_reachable
     finally:
         for each in models:
             each.close()

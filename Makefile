@@ -19,7 +19,7 @@ LAB := .venv/.installed-lab,demo
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test check lab protos bench chaos soak clean
+.PHONY: help demo test check lab protos bench chaos soak kernels clean
 
 help: ## lists what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ chaos: $(DEV) ## runs the long form of the tests that try everything; over an ho
 
 soak: $(DEV) ## runs a mixed load for an hour (SNAKEPIT_SOAK_SECONDS) and tells whether anything grows
 	@SNAKEPIT_SOAK_SECONDS=$${SNAKEPIT_SOAK_SECONDS:-3600} $(BIN)/python benchmarks/soak.py
+
+kernels: ## runs the corpus of cells on each ipykernel that we support, in an environment of its own
+	@.ci/kernels $(PYTHON)
 
 clean: ## removes what was built and cached, but not .venv
 	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -15,7 +15,10 @@ MASKS = (
     (r"(?m)^(CPU times|Wall time).*\n", r"\1\n"),
     (r"(?m)^(?:The slowest run .*\n)?.* per loop .*\n", "TIME per loop\n"),
 )
-RANDOM = r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])"
+RANDOM = (
+    r"[0-9a-f]{8}-[0-9a-f]{24}_\d+_\d+|"  # of messages
+    r"(?<![0-9a-f])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f])"
+)
 TOLD = ("status", "execution_count", "payload", "ename", "evalue", "traceback")
 
 Told = dict[str, Any]

@@ -46,7 +46,7 @@ def open_pool(name: str, *flags: str, **options: Any) -> Pool:  # noqa: ANN401 (
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    with open_pool("original", env={"MINE": "1"}, interrupt_grace=0.5) as opened:
+    with open_pool("original", env={"MINE": "1"}, interrupt_grace=2.0) as opened:
         yield opened
 
 

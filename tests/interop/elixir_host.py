@@ -3,12 +3,13 @@
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,13 @@ LIMIT = [
     ("grpc.max_send_message_length", 100 << 20),
 ]
 SECONDS = 15
+
+
+def has_ipv6() -> bool:
+    """Tells whether there is such a loopback, which not every container has."""
+    with suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
 
 
 class Bridge(snakepit_bridge_pb2_grpc.BridgeServiceServicer):

@@ -101,10 +101,12 @@ class Worker(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
     def beat(self, session_id: str, ended: threading.Event) -> None:
         config = json.loads(os.environ["SNAKEPIT_HEARTBEAT_CONFIG"])
-        while config["enabled"] and not ended.wait(0.1):
+        is_over = not config["enabled"]
+        while not is_over:
             request = bridge.HeartbeatRequest(session_id=session_id)
             assert self.host.Heartbeat(request, timeout=SECONDS).session_valid
             beats.append(session_id)
+            is_over = ended.wait(config["interval_ms"] / 1000)
 
 
 def chunk(tool: str, number: int, item: Any) -> bridge.ToolChunk:  # noqa: ANN401 (a tool's)

@@ -28,7 +28,8 @@ from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
 from tests.crashes.root import require_root
 
-from .elixir_host import until
+from .elixir_host import ROOT, until
+from .elixir_host import SCRIPT as OURS
 
 pytestmark = pytest.mark.process
 
@@ -254,6 +255,27 @@ def test_its_listener_refuses_the_processes_of_other_users(pool: Pool) -> None:
     finally:
         os.seteuid(0)
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_our_pool_drives_the_worker_that_is_ours_for_another_host() -> None:
+    @snakepit.expose
+    def lookup(key: object) -> object:
+        return [key]
+
+    with snakepit.start(
+        name="circle",
+        workers=1,
+        adapters=["tests.interop.driven_tools:DrivenTools"],
+        worker_command=f"{sys.executable} {OURS}",
+        cwd=str(ROOT),
+    ) as pool:
+        assert pool.call("echo", value=[3, None, 2**70]) == [3, None, 2**70]
+        assert pool.call("odd", kind="bytes") == b"\x00\xff"
+        assert list(pool.stream("count", to=2)) == [{"number": 0}, {"number": 1}]
+        assert pool.call("ask", key={"a": 1}) == [{"a": 1}]
+        with pytest.raises(KeyError, match="missing"):
+            pool.call("fail")
+    host_tools.remove("lookup")
 
 
 def test_who_starts_one_is_warned(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

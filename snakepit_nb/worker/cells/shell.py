@@ -183,6 +183,9 @@ def _cut_our_frames(frames: TracebackType | None) -> None:
     """Lets a traceback end where the user's code was when the signal came."""
     while frames is not None and frames.tb_next is not None:
         module: str = frames.tb_next.tb_frame.f_globals.get("__name__", "")
+        if module == __name__:  # a method of the shell, which has called IPython's
+            frames.tb_next = frames.tb_next.tb_next
+            continue
         if module.startswith("snakepit_nb.worker."):
             frames.tb_next = None
         frames = frames.tb_next

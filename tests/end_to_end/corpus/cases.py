@@ -35,6 +35,8 @@ class Step:
     """What the front end is told otherwise than by a kernel, as `reply.ename`."""
     because: str = ""
     """Why it may."""
+    on: str = ""
+    """The versions of ipykernel on which it does, if not all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,11 +34,17 @@ class Side:
         self._first_line = first_line
 
     def run(self, case: Case) -> list[Told]:
+        """Runs a case, and leaves no names of it behind."""
+        told = self.run_steps(case)
+        self._kernel.run(f"{self._first_line}%reset -f", store_history=False)
+        return told
+
+    def run_steps(self, case: Case) -> list[Told]:
+        """Runs a case in what stands there from before."""
         cells: list[Running] = []
         told = [self._run(step, cells) for step in case.steps]
         for told_of_step, cell in zip(told, cells, strict=True):
             told_of_step["outputs"] = list(_settled(cell.messages))
-        self._kernel.run(f"{self._first_line}%reset -f", store_history=False)
         masked: list[Told] = _Masking(self._directory).masked(told)
         return masked
 

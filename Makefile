@@ -50,6 +50,7 @@ bench: $(BENCH) ## runs the benchmarks
 chaos: $(DEV) ## runs the long form of the tests that try everything; over an hour
 	SNAKEPIT_RULES_EXAMPLES=50000 $(BIN)/pytest tests/scheduling
 	$(BIN)/pytest tests/pool
+	SNAKEPIT_BRIDGE_STREAMS=1000 SNAKEPIT_BRIDGE_CHUNKS=100000 $(BIN)/pytest -s tests/bridge/test_many_streams.py
 	SNAKEPIT_CRASH_CYCLES=100 SNAKEPIT_STORM_KILLS=1000 SNAKEPIT_FAULT_ROUNDS=5 $(BIN)/pytest -s tests/crashes
 
 soak: $(DEV) ## runs a mixed load for an hour (SNAKEPIT_SOAK_SECONDS) and tells whether anything grows

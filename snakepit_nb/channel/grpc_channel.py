@@ -52,6 +52,8 @@ from snakepit_nb.wire.unary import answer_of
 from .channel import EventTap, PutCellEvent
 
 NO_BUFFERS = BufferSpace()
+WINDOW_BYTES = 256 * 1024
+"""How much of a stream may be under way, so that a tool does not run far ahead of its reader."""
 METADATA_BYTES = 1024 * 1024  # a stream's failure, with its traceback, travels there
 
 Request = TypeVar("Request")
@@ -71,6 +73,8 @@ async def open_grpc_channel(
         ("grpc.max_receive_message_length", message_bytes),
         ("grpc.max_send_message_length", message_bytes),
         ("grpc.max_metadata_size", METADATA_BYTES),
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", WINDOW_BYTES),
         ("grpc.enable_retries", 0),  # whether a call may run twice, gRPC does not know
     ]
     async with grpc.aio.secure_channel(address, credentials, options=options) as channel:

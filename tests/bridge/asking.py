@@ -56,7 +56,7 @@ def asking(served: Served, *, token: str | None = "", secure: bool = True) -> It
     """Connects to where a pool is served; an empty token means the right one."""
     credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.LOCAL_TCP)
     opened = (
-        grpc.secure_channel(served.address, credentials)
+        grpc.secure_channel(served.address, credentials, options=[("grpc.http2.bdp_probe", 0)])
         if secure
         else grpc.insecure_channel(served.address)
     )

@@ -4,6 +4,8 @@ import asyncio
 import datetime as dt
 import logging
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.bridge.host_tools import host_tools
 from snakepit_nb.errors import CallTimeoutError, ToolError, UsageError
 from snakepit_nb.telemetry.correlation import current_correlation_id
+from tests.crashes.root import require_root
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -389,3 +392,21 @@ def test_functions_of_workers_with_threads_run_for_each_call() -> None:
             threads.call("ask", name="dawdle", arguments=[], keywords={}, timeout=0.5)
 
     assert sorted(found) == [*range(1, 9)]
+
+
+def test_another_users_process_cannot_connect(pool: Pool) -> None:
+    require_root("be another user")
+    snakepit.expose(len, name="any")  # so that somebody listens
+    socket = pool._feed.doors._bound
+
+    tried = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "strangers.py"), str(socket)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+
+    assert socket is not None
+    assert socket.is_socket()
+    assert tried.stderr.strip() == "refused"

@@ -292,7 +292,7 @@ def test_a_time_that_is_none_is_refused(program: Program, text: str) -> None:
 
 @pytest.mark.parametrize("by", ["metadata", "deadline"])
 def test_a_call_takes_no_longer_than_it_may(program: Program, pool: Pool, by: str) -> None:
-    request = call_of("sleep", "s1", seconds=20.0)
+    request = call_of("sleep", "s1", seconds=50.0)
     begun = time.monotonic()
     if by == "metadata":
         request.metadata["timeout_ms"] = "300"
@@ -303,7 +303,7 @@ def test_a_call_takes_no_longer_than_it_may(program: Program, pool: Pool, by: st
         assert code is grpc.StatusCode.DEADLINE_EXCEEDED
 
     assert pool.call("echo", value=1) == 1
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 30
 
 
 # Streams.

@@ -271,7 +271,7 @@ def test_an_interrupt_ends_the_function_and_the_call(pool: Pool) -> None:
     with pytest.raises(KeyboardInterrupt):
         ask(pool, "dawdle")
 
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 25
     assert pool.call("echo", value=1) == 1
 
 

@@ -1,6 +1,6 @@
 """What every layer passes on: tools and their calls, cells and what they show."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,8 @@ class ToolCall:
     """The only worker that it wants."""
     on_behalf_of: tuple[CallId, ...] = ()
     """The calls that wait for it: it is made by a host tool that the last of them has called."""
+    is_awaited: Callable[[], bool] | None = field(default=None, repr=False, compare=False)
+    """Tells whether that host tool waits for it now; None: it does all the time."""
     origin: Origin = field(default=NO_ORIGIN, repr=False, compare=False)
 
 

@@ -1,7 +1,8 @@
 """The future of a function that runs, or will run, in a worker."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from snakepit_nb.identifiers import CorrelationId
@@ -25,6 +26,9 @@ class CallFuture(Future[T]):
     ) -> None:
         super().__init__()
         self.correlation_id = correlation_id
+        self.on_wait: Callable[[], object] | None = None
+        """Called when somebody begins to wait for it, in that thread."""
+        self._waiting = 0
         self._what = what
         self._runs_now = runs_now
 
@@ -36,6 +40,21 @@ class CallFuture(Future[T]):
     def __await__(self) -> Generator[Any, None, T]:
         return self._awaited().__await__()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it now. Only counted where `on_wait` wants to know."""
+        return self._waiting > 0
+
+    def result(self, timeout: float | None = None) -> T:
+        """Returns the value, once there is one, or raises what came of it."""
+        with self._waited_for():
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Returns what it raised, once it is done."""
+        with self._waited_for():
+            return super().exception(timeout)
+
     def running(self) -> bool:
         """Tells whether it has a worker now."""
         return not self.done() and self._runs_now()
@@ -44,12 +63,25 @@ class CallFuture(Future[T]):
         bell = Bell()
         self.add_done_callback(lambda _: bell.ring())
         try:
-            while not self.done():
-                await bell.rung()
+            with self._waited_for():
+                while not self.done():
+                    await bell.rung()
         except BaseException:
             self.cancel()
             raise
         return self.result()
+
+    @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        if self.on_wait is None or self.done():
+            yield
+            return
+        self._waiting += 1
+        self.on_wait()
+        try:
+            yield
+        finally:
+            self._waiting -= 1
 
     def _state_in_words(self) -> str:
         if not self.done():

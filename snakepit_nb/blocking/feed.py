@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from snakepit_nb.bridge.doors import Doors
+from snakepit_nb.bridge.host_calls import calls_that_wait
 from snakepit_nb.calls import ToolCall, ToolResult
 from snakepit_nb.errors import PoolClosedError, PoolSaturatedError, SnakepitError
 from snakepit_nb.identifiers import CallId, CorrelationId
@@ -106,6 +108,10 @@ class Feed:
             PoolClosedError: the pool is stopped, or takes no more.
         """
         future: CallFuture[T] = CallFuture(call.label, call.correlation_id, lambda: self._runs(fed))
+        asked_by = calls_that_wait()
+        if asked_by:
+            future.on_wait = partial(portal().call_soon, self.pool.look_for_knots)
+            call = replace(call, on_behalf_of=asked_by, is_awaited=lambda: future.is_awaited)
         fed = Fed(call, read, future, pace)
         future.add_done_callback(fed.let_go)
         with self._lock:

@@ -1,6 +1,7 @@
 """The calls of a pool: those that wait for a worker and those that have one."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -52,6 +53,8 @@ class PendingCall:
     """Its session had state on its worker before it."""
     on_behalf_of: tuple[CallId, ...] = ()
     """The calls that wait for it, by way of a host tool."""
+    is_awaited: Callable[[], bool] | None = None
+    """Tells whether they do so now; None: all the time."""
     asks: set[anyio.CancelScope] = field(default_factory=set)
     """What the kernel does for it meanwhile, at its wish; it ends with the call."""
     lost: tuple[LostAttempt, ...] = ()
@@ -89,13 +92,16 @@ class PendingCall:
             is_cell=isinstance(call, CellCall),
             is_idempotent=isinstance(call, CellCall) and call.is_idempotent,
             on_behalf_of=call.on_behalf_of,
+            is_awaited=call.is_awaited if isinstance(call, ToolCall) else None,
             origin=call.origin,
         )
 
     @property
     def is_held_up(self) -> bool:
         """Whether it waits for a worker, and others for it."""
-        return bool(self.on_behalf_of) and self.worker_id is None and self._refusal is None
+        if not self.on_behalf_of or self.worker_id is not None or self._refusal is not None:
+            return False
+        return self.is_awaited is None or self.is_awaited()
 
     @property
     def is_idle_lease(self) -> bool:

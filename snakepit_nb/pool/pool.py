@@ -322,6 +322,10 @@ class Pool:
             return running[0] if len(running) == 1 else None
         return next((call for call in running if call.call_id == call_id), None)
 
+    def look_for_knots(self) -> None:
+        """Refuses a call that could never run, after somebody has begun to wait for one."""
+        self._dispatch.held_up.check()
+
     async def catch_up(self, call: PendingCall) -> None:
         """Returns when what a call's worker had sent by now has come."""
         worker = None if call.worker_id is None else self._dispatch.workers.get(call.worker_id)

@@ -308,6 +308,37 @@ def test_a_call_of_the_same_pool_at_full_capacity_is_refused_and_not_waited_for(
     pool.resize(1)
 
 
+def test_a_future_that_is_waited_for_at_full_capacity_is_refused(pool: Pool) -> None:
+    @snakepit.expose
+    def submitting() -> int:
+        return pool.submit(len, "abc").result(20)
+
+    @snakepit.expose
+    def mapping() -> list[int]:
+        return list(pool.map(len, ["a", "bc"]))
+
+    for name in ("submitting", "mapping"):
+        with pytest.raises(ToolError, match="can never run"):
+            ask(pool, name)
+
+    pool.resize(2)
+    assert ask(pool, "submitting") == 3
+    assert ask(pool, "mapping") == [1, 2]
+    pool.resize(1)
+
+
+def test_a_future_that_nobody_waits_for_runs_when_there_is_room(pool: Pool) -> None:
+    futures: list[Any] = []
+
+    @snakepit.expose
+    def leaving() -> None:
+        futures.append(pool.submit(len, "abc"))
+
+    ask(pool, "leaving")
+
+    assert futures[0].result(20) == 3
+
+
 def test_a_cell_in_the_session_that_waits_for_it_is_refused(pool: Pool) -> None:
     @snakepit.expose
     def nested() -> None:

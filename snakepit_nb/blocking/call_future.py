@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 from snakepit_nb.identifiers import CorrelationId
@@ -26,9 +26,6 @@ class CallFuture(Future[T]):
     ) -> None:
         super().__init__()
         self.correlation_id = correlation_id
-        self.on_wait: Callable[[], object] | None = None
-        """Called when somebody begins to wait for it, in that thread."""
-        self._waiting = 0
         self._what = what
         self._runs_now = runs_now
 
@@ -39,21 +36,6 @@ class CallFuture(Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._awaited().__await__()
-
-    @property
-    def is_awaited(self) -> bool:
-        """Whether somebody waits for it now. Only counted where `on_wait` wants to know."""
-        return self._waiting > 0
-
-    def result(self, timeout: float | None = None) -> T:
-        """Returns the value, once there is one, or raises what came of it."""
-        with self._waited_for():
-            return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Returns what it raised, once it is done."""
-        with self._waited_for():
-            return super().exception(timeout)
 
     def running(self) -> bool:
         """Tells whether it has a worker now."""
@@ -71,17 +53,9 @@ class CallFuture(Future[T]):
             raise
         return self.result()
 
-    @contextmanager
-    def _waited_for(self) -> Iterator[None]:
-        if self.on_wait is None or self.done():
-            yield
-            return
-        self._waiting += 1
-        self.on_wait()
-        try:
-            yield
-        finally:
-            self._waiting -= 1
+    def _waited_for(self) -> AbstractContextManager[None]:
+        """Surrounds each wait for it."""
+        return nullcontext()
 
     def _state_in_words(self) -> str:
         if not self.done():
@@ -90,3 +64,42 @@ class CallFuture(Future[T]):
             return "was cancelled"
         error = self.exception()
         return "is done" if error is None else f"raised {type(error).__name__}"
+
+
+class WatchedFuture(CallFuture[T]):
+    """One that a host tool has made: while somebody waits for it, so do the calls behind that."""
+
+    def __init__(
+        self,
+        what: str,
+        correlation_id: CorrelationId,
+        runs_now: Callable[[], bool],
+        on_wait: Callable[[], object],
+    ) -> None:
+        super().__init__(what, correlation_id, runs_now)
+        self._on_wait = on_wait
+        self._waiting = 0
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it now."""
+        return self._waiting > 0
+
+    def result(self, timeout: float | None = None) -> T:
+        """Returns the value, once there is one, or raises what came of it."""
+        with self._waited_for():
+            return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Returns what it raised, once it is done."""
+        with self._waited_for():
+            return super().exception(timeout)
+
+    @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        self._waiting += 1
+        self._on_wait()
+        try:
+            yield
+        finally:
+            self._waiting -= 1

@@ -26,6 +26,7 @@ T = TypeVar("T")
 Handler: TypeAlias = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 SIGNAL_SECONDS = 1.0
+AGAIN_SECONDS = 0.05
 
 _receivers: dict[CallId, Callable[["Errand[Any]"], object]] = {}
 _contexts: dict[CallId, contextvars.Context] = {}
@@ -88,7 +89,7 @@ class Errand(Generic[T]):
         self._thread: threading.Thread | None = None  # that runs it
         self._is_over = False
         self._is_given_up = False
-        self._was_heard = False
+        self._sent = self._heard = 0  # signals
         self._others_know = False
         self._value: T | None = None
         self._error: BaseException | None = None
@@ -130,7 +131,17 @@ class Errand(Generic[T]):
                 self._error = GivenUpError("The call that asked for a host tool has ended.")
                 portal().call_soon(self._done.set)
             elif self._thread is threading.main_thread():
+                portal().call_soon(lambda: portal().start_here(self._insist()))
+
+    async def _insist(self) -> None:
+        """Sends the signal until it is heard: not one that comes right before a wait begins."""
+        while not self._heard:
+            with self._changing:
+                if self._is_over:
+                    return
+                self._sent += 1
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await anyio.sleep(AGAIN_SECONDS)
 
     def _run(self) -> None:
         try:
@@ -158,7 +169,7 @@ class Errand(Generic[T]):
             raise self._error
 
     def _interrupt(self, before: Handler, number: int, frame: FrameType | None) -> None:
-        self._was_heard = True
+        self._heard += 1
         if not self._is_given_up and callable(before):
             before(number, frame)  # it may raise itself; then nobody else knows
         self._others_know = True
@@ -166,9 +177,9 @@ class Errand(Generic[T]):
             raise KeyboardInterrupt
 
     def _await_signal(self) -> None:
-        """Lets a signal come that is under way, lest it hit what runs next."""
-        with self._changing:
-            is_under_way = self._is_given_up
+        """Lets the signals come that are under way, lest one hits what runs next."""
+        with self._changing:  # none is sent any more
+            sent = self._sent
         limit = time.monotonic() + SIGNAL_SECONDS
-        while is_under_way and not self._was_heard and time.monotonic() < limit:
+        while self._heard < sent and time.monotonic() < limit:
             time.sleep(0.001)

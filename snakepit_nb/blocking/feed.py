@@ -23,7 +23,7 @@ from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.wire.function_calls import joined_parameters, read_mapped
 
-from .call_future import CallFuture
+from .call_future import CallFuture, WatchedFuture
 from .opening import open_process_pool
 from .pace import Pace, Paces
 from .portal import portal
@@ -107,11 +107,17 @@ class Feed:
         Raises:
             PoolClosedError: the pool is stopped, or takes no more.
         """
-        future: CallFuture[T] = CallFuture(call.label, call.correlation_id, lambda: self._runs(fed))
         asked_by = calls_that_wait()
+        future: CallFuture[T]
         if asked_by:
-            future.on_wait = partial(portal().call_soon, self.pool.look_for_knots)
-            call = replace(call, on_behalf_of=asked_by, is_awaited=lambda: future.is_awaited)
+            on_wait = partial(portal().call_soon, self.pool.look_for_knots)
+            watched: WatchedFuture[T] = WatchedFuture(
+                call.label, call.correlation_id, lambda: self._runs(fed), on_wait
+            )
+            future = watched
+            call = replace(call, on_behalf_of=asked_by, is_awaited=lambda: watched.is_awaited)
+        else:
+            future = CallFuture(call.label, call.correlation_id, lambda: self._runs(fed))
         fed = Fed(call, read, future, pace)
         future.add_done_callback(fed.let_go)
         with self._lock:

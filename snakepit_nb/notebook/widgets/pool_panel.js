@@ -39,8 +39,13 @@ function render({ model, el }) {
     say(message, model.get("message"));
     message.title = model.get("message");
   }
+  function leave() {
+    panel.classList.add("snakepit-ended");
+    say(title, `Pool '${model.get("view").name}', whose kernel has ended`);
+  }
   model.on("change:view", draw);
   model.on("change:message", tell);
+  model.on("comm_live_update", leave);
   draw();
   tell();
   el.appendChild(panel);
@@ -49,6 +54,7 @@ function render({ model, el }) {
     stopWatching();
     model.off("change:view", draw);
     model.off("change:message", tell);
+    model.off("comm_live_update", leave);
   };
 }
 

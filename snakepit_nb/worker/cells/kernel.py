@@ -18,6 +18,9 @@ _RAISED_AT_THE_PROMPT: Mapping[str, type[BaseException]] = {
 class WorkerKernel:
     """What code may ask a shell's kernel for."""
 
+    __module__ = "ipykernel.ipkernel"  # tracebacks that show values tell this name
+    __qualname__ = "IPythonKernel"
+
     eventloop = None
 
     # ipykernel's own: what it refuses and warns of is worded and traced as in the notebook.

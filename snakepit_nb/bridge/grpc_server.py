@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, NoReturn, TypeAlias
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -11,11 +11,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from snakepit_nb.calls import ToolCall, ToolChunk, ToolResult
 from snakepit_nb.errors import (
-    SessionNotFoundError,
     SessionQuotaError,
     SnakepitError,
     UsageError,
-    ValueEncodingError,
 )
 from snakepit_nb.identifiers import (
     CORRELATION_HEADER,
@@ -30,7 +28,6 @@ from snakepit_nb.telemetry.ids import TRACE_HEADER
 from snakepit_nb.telemetry.markers import plain_form
 from snakepit_nb.wire.answers import Answers
 from snakepit_nb.wire.event_messages import read_control, write_told
-from snakepit_nb.wire.failures import encode_failure
 from snakepit_nb.wire.gate import Gate, token_of
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
@@ -49,15 +46,12 @@ from .forwarding import (
     SYNTHETIC,
     SYNTHETIC_KEY,
     Forwarding,
-    NotStreamingError,
-    ToolNotFoundError,
     timeout_of,
 )
+from .statuses import Context, UnsentError, abort, failure
 from .tool_registry import LocalTool, RemoteTool
 
 STOP_SECONDS = 1.0
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"  # no generic at run time
 
 
 @asynccontextmanager
@@ -217,7 +211,7 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             call, timeout = _read_call(request, context)
             tool = self._forwarding.find(SessionId(request.session_id), request.tool_name)
         except SnakepitError as error:
-            await _abort(context, error, request.tool_name)
+            await abort(context, error, request.tool_name)
         answers = Answers(request, plain_form)
         try:
             if isinstance(tool, LocalTool):
@@ -226,7 +220,7 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             return answers.result(await self._forwarding.call(ours, timeout))
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
             return bridge.ExecuteToolResponse(
-                success=False, error_message=_failure(error, request.tool_name)
+                success=False, error_message=failure(error, request.tool_name)
             )
 
     async def ExecuteStreamingTool(  # type: ignore[override]  # it writes
@@ -242,7 +236,7 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             try:
                 await context.write(message)
             except Exception as error:
-                raise _UnsentError(f"A chunk could not be sent: {error}") from error
+                raise UnsentError(f"A chunk could not be sent: {error}") from error
 
         try:
             call, timeout = _read_call(request, context)
@@ -251,7 +245,7 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
             ours = self._forwarding.prepared(call, tool, _headers(context).get(TRACE_HEADER, ""))
             await self._forwarding.stream(ours, put, timeout)
         except Exception as error:  # noqa: BLE001 (it travels to whoever waits)
-            await _abort(context, error, request.tool_name)
+            await abort(context, error, request.tool_name)
 
     async def StreamTelemetry(  # type: ignore[override]  # it writes
         self, requests: AsyncIterator[bridge.TelemetryControl], context: Context
@@ -284,30 +278,6 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
     def _worker(self, context: Context) -> WorkerId | None:
         return self._worker_of(token_of(context.invocation_metadata()))
-
-
-class _UnsentError(Exception):
-    """Who reads a stream does not take it any more."""
-
-
-_STATUSES: tuple[tuple[type[Exception] | tuple[type[Exception], ...], grpc.StatusCode], ...] = (
-    ((SessionNotFoundError, ToolNotFoundError), grpc.StatusCode.NOT_FOUND),
-    (NotStreamingError, grpc.StatusCode.UNIMPLEMENTED),
-    ((UsageError, ValueEncodingError), grpc.StatusCode.INVALID_ARGUMENT),
-    (_UnsentError, grpc.StatusCode.UNAVAILABLE),
-)
-
-
-async def _abort(context: Context, error: Exception, tool_name: str) -> NoReturn:
-    for kinds, status in _STATUSES:
-        if isinstance(error, kinds):
-            await context.abort(status, getattr(error, "message", str(error)))
-    await context.abort(grpc.StatusCode.INTERNAL, _failure(error, tool_name))
-
-
-def _failure(error: Exception, tool_name: str) -> str:
-    # The way through the kernel tells nobody anything.
-    return encode_failure(error.with_traceback(None), tool_name=tool_name)
 
 
 def _read_call(

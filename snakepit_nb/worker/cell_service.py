@@ -34,7 +34,8 @@ from snakepit_nb.wire.observation_messages import write_observation
 from .context import CallContext, serving
 from .observed import Observed
 from .outbox import Outbox
-from .runner import CallEndedError, Place, Runner, Running
+from .runner import Runner
+from .running import CallEndedError, Place, Running
 from .sending import Sending
 from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch

@@ -17,7 +17,8 @@ from snakepit_nb.identifiers import CallId, SessionId
 from snakepit_nb.settings import Profile
 
 from .lane import Lane
-from .runner import Runner, Running, Where
+from .runner import Runner
+from .running import Running, Where
 
 FIRST_AGAIN_SECONDS = 0.05
 LONGEST_AGAIN_SECONDS = 1.0

@@ -18,7 +18,8 @@ from snakepit_nb.settings import Profile
 from .context import Cancellation, current_call
 from .lane import Lane
 from .outbox import Outbox
-from .runner import Place, Runner, Running, Where
+from .runner import Runner
+from .running import Place, Running, Where
 
 T = TypeVar("T")
 

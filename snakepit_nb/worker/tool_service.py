@@ -33,7 +33,8 @@ from .emitting import executing, process_events
 from .event_service import serve_events
 from .observed import Observed
 from .outbox import Outbox
-from .runner import CallEndedError, Place, Runner
+from .runner import Runner
+from .running import CallEndedError, Place
 from .sending import Sending
 from .tool_host import ToolHost
 from .watch import Headers, ServicerContext, Watch

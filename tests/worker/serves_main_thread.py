@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 
 from snakepit_nb.identifiers import CallId
 from snakepit_nb.worker.main_thread import MainThread
-from snakepit_nb.worker.runner import CallEndedError
+from snakepit_nb.worker.running import CallEndedError
 
 main_thread = MainThread()
 

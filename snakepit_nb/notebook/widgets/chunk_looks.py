@@ -69,10 +69,7 @@ def _text(value: str) -> Look:
     if len(value) <= LONGEST_VALUE and "\n" not in value:
         return Look(text=short_value(value))
     shown = value if len(value) <= LONGEST_TEXT else f"…{value[-LONGEST_TEXT:]}"
-    style = (
-        f"white-space:pre-wrap;overflow-wrap:anywhere;max-height:200px;overflow:auto;{MONOSPACE}"
-    )
-    return Look(text=short_value(value), block=f'<div style="{style}">{html.escape(shown)}</div>')
+    return Look(text=short_value(value), block=f'<div style="{_PROSE}">{html.escape(shown)}</div>')
 
 
 def _picture(value: Any) -> str:

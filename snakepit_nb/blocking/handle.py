@@ -228,9 +228,10 @@ class Pool(ToolCalls, FunctionCalls, CellCalls, Workforce, BridgeCalls):
             self._interrupt_cells()
         with self._closing:  # whoever comes second returns when it has ended
             if self._scope is not None:
-                self._last_status = self.status()
+                self._before_stop = self.status()
                 scope, self._scope = self._scope, None
                 scope.__exit__(None, None, None)
+                self._has_stopped = True
                 flush()
 
     def kill_after(self, seconds: float) -> None:

@@ -17,11 +17,17 @@ class Workforce:
 
     _pool: Pool
     _feed: Feed
-    _last_status: PoolSnapshot | None = None
+    _before_stop: PoolSnapshot | None = None
+    _has_stopped = False
 
     def status(self) -> PoolSnapshot:
         """Returns what the pool looks like now; of one that is stopped, when it was stopped."""
-        return self._last_status or portal().call(self._pool.snapshot)
+        return self.last_status if self._has_stopped else portal().call(self._pool.snapshot)
+
+    @property
+    def last_status(self) -> PoolSnapshot:
+        """What the pool looked like before it began to stop, if it has, else what it does now."""
+        return self._before_stop or self.status()
 
     def wait_ready(self) -> None:
         """Returns when each worker serves or has failed to start.

@@ -102,6 +102,14 @@ class Notebook:
     def outputs(self, number: int) -> Locator:
         return self.cell(number).locator(".jp-OutputArea").first
 
+    def choose_theme(self, theme: str) -> None:
+        """Makes the page light or dark, and returns when its splash is gone too."""
+        choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        self.page.evaluate(choose, f"JupyterLab {theme}")
+        is_light = str(theme == "Light").lower()
+        self.page.wait_for_selector(f"body[data-jp-theme-light='{is_light}']")
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
+
     def saved(self) -> dict[str, Any]:
         """Saves the notebook and returns what was saved."""
         self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")

@@ -104,11 +104,10 @@ def test_every_state_is_told_in_words(notebook: Notebook, pictures: Path) -> Non
 def test_it_is_dark_where_the_page_is(notebook: Notebook, pictures: Path) -> None:
     colour = "element => getComputedStyle(element).color"
     light = panel(notebook, EVERY_STATE).evaluate(colour)
-    choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
-    notebook.page.evaluate(choose, "JupyterLab Dark")
+    notebook.choose_theme("Dark")
     expect(panel(notebook, EVERY_STATE)).not_to_have_css("color", light)
     panel(notebook, EVERY_STATE).screenshot(path=pictures / "panel_every_state_dark.png")
-    notebook.page.evaluate(choose, "JupyterLab Light")
+    notebook.choose_theme("Light")
 
     expect(panel(notebook, EVERY_STATE)).to_have_css("color", light)
 

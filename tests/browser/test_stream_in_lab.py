@@ -264,12 +264,7 @@ def _models(saved: dict[str, Any], name: str) -> list[Any]:
 
 def _keep_both_themes(notebook: Notebook, number: int, path: Path, *, whole: bool = False) -> None:
     shown = notebook.cell(number) if whole else notebook.outputs(number)
-    choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
-    page = notebook.page.locator("body")
-    light = page.evaluate("body => getComputedStyle(body).backgroundColor")
     shown.screenshot(path=path.with_name(f"{path.name}_light.png"))
-    notebook.page.evaluate(choose, "JupyterLab Dark")
-    expect(page).not_to_have_css("background-color", light)
+    notebook.choose_theme("Dark")
     shown.screenshot(path=path.with_name(f"{path.name}_dark.png"))
-    notebook.page.evaluate(choose, "JupyterLab Light")
-    expect(page).to_have_css("background-color", light)
+    notebook.choose_theme("Light")

@@ -512,8 +512,11 @@ def test_a_notebook_that_is_run_without_a_front_end_keeps_the_widgets_state(
 ) -> None:
     cells = [
         "%load_ext snakepit_nb\n%snakepit start -n 1",
-        MAGIC + "import ipywidgets as W\nout = W.Output()\n"
-        "with out: print('captured')\nW.VBox([W.IntSlider(value=42), out])",
+        # It waits until nbclient has told the widget what it caught: who sends while a reply comes
+        # on the same socket, as jupyter_client does, may miss that.
+        MAGIC + "import asyncio\nimport ipywidgets as W\nout = W.Output()\n"
+        "with out: print('captured')\nwhile not out.outputs: await asyncio.sleep(0.01)\n"
+        "W.VBox([W.IntSlider(value=42), out])",
     ]
     v4: Any = nbformat.v4
     notebook = v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells])

@@ -73,7 +73,7 @@ class PoolWatch:
     def end(self) -> None:
         """Lets static pictures of a pool that has ended, or will, take the place of all panels."""
         if self._panels:
-            view = pool_view(self._pool.status(), is_running=False)
+            view = pool_view(self._pool.last_status, is_running=False)
             for panel in self._panels:
                 panel.end(view)
 

@@ -3,6 +3,7 @@
 import argparse
 
 from snakepit_nb.blocking import face
+from snakepit_nb.identifiers import TOKEN_HEADER
 
 from .cell_options import OptionParser
 from .subcommand import Subcommand, Surroundings, add_pool
@@ -25,5 +26,7 @@ def _serve(found: argparse.Namespace, _: Surroundings) -> object:
         return None
     served = chosen.serve(found.port)
     print(f"Pool {chosen.name!r} serves snakepit.bridge on {served.address}.")
-    print(f"Whoever calls it sends the header x-snakepit-token: {served.token}")
+    # Shown, the token would be saved with the notebook.
+    token = f"snakepit.pool({chosen.name!r}).serve().token"
+    print(f"Whoever calls it sends the header {TOKEN_HEADER}: {token} has it.")
     return None

@@ -107,7 +107,8 @@ class Notebook:
         choose = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
         self.page.evaluate(choose, f"JupyterLab {theme}")
         is_light = str(theme == "Light").lower()
-        self.page.wait_for_selector(f"body[data-jp-theme-light='{is_light}']")
+        chosen = f"body[data-jp-theme-light='{is_light}']"
+        self.page.wait_for_selector(chosen, state="attached")
         self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def saved(self) -> dict[str, Any]:

@@ -303,3 +303,12 @@ def test_workers_of_the_original_are_started_by_one_line_and_named_as_open(kerne
     assert kernel.check("%snakepit call echo value=[1,'a']").value == [1, "a"]
     refused = kernel.run("%%snakepit_exec\n1")
     assert "run tools only, neither cells nor functions" in refused.text
+
+
+def test_serve_tells_where_the_token_is_but_not_the_token(kernel: Kernel) -> None:
+    served = kernel.check("%snakepit serve")
+    token = kernel.check("snakepit_nb.pool('default').serve().token").value
+
+    assert "snakepit.pool('default').serve().token has it" in served.text
+    assert token not in served.text
+    kernel.check("%snakepit serve --stop")

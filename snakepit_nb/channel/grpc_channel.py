@@ -1,10 +1,9 @@
 """The pool's way to one worker over gRPC."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeVar, cast
 
 import grpc
@@ -30,7 +29,6 @@ from snakepit_nb.identifiers import (
     CORRELATION_HEADER,
     TOKEN_HEADER,
     CallId,
-    CorrelationId,
     SessionId,
 )
 from snakepit_nb.observations import EventControl, Observation, ToldEvent
@@ -40,7 +38,7 @@ from snakepit_nb.wire.cell_messages import bytes_behind_reply, read_event, read_
 from snakepit_nb.wire.code_messages import read_completions, read_inspection, write_position
 from snakepit_nb.wire.conversation_messages import write_delivery, write_input_reply
 from snakepit_nb.wire.event_messages import read_told, write_controls
-from snakepit_nb.wire.failures import decode_failure, decode_status
+from snakepit_nb.wire.failures import decode_failure
 from snakepit_nb.wire.frames import bytes_behind
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
@@ -49,7 +47,9 @@ from snakepit_nb.wire.messages import read_chunk, read_result, read_tool, write_
 from snakepit_nb.wire.observation_messages import read_observation
 from snakepit_nb.wire.unary import answer_of
 
+from .bundles import MANY_CALLS, SMALL_BYTES, Bundles
 from .channel import EventTap, PutCellEvent
+from .translated import Translated, read_message
 
 NO_BUFFERS = BufferSpace()
 WINDOW_BYTES = 256 * 1024
@@ -95,6 +95,9 @@ class GrpcChannel:
         self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
         self._token = (TOKEN_HEADER, token)
         self._buffers = BufferEnd(buffers, Side.KERNEL)
+        self._tools = snakepit_cells_pb2_grpc.BundleServiceStub(channel)
+        self._bundles = Bundles(self._execute_bundle, self._interrupt_soon)
+        self._under_way = 0  # unary calls of tools
         self._leaving: set[asyncio.Task[None]] = set()  # held, because the loop holds tasks weakly
         self.is_closed = False
 
@@ -103,6 +106,7 @@ class GrpcChannel:
         self.is_closed = True
         for leaving in self._leaving:
             leaving.cancel()
+        self._bundles.close()
 
     async def ping(self) -> None:
         """Returns when the worker's interpreter has answered."""
@@ -119,7 +123,7 @@ class GrpcChannel:
         """Runs a tool."""
         with self._buffers.outgoing() as outgoing:
             request = await outgoing.written(partial(write_call, call, stream=False))
-            response = await self._unary(self._bridge.ExecuteTool, request, call)
+            response = await self._execute(request, call)
         if not response.success:
             raise decode_failure(response.error_message, correlation_id=call.correlation_id)
         read = partial(read_result, response, self._buffers)
@@ -229,6 +233,26 @@ class GrpcChannel:
         request = bridge.CleanupSessionRequest(session_id=session_id)
         return (await self._unary(self._bridge.CleanupSession, request, None)).resources_cleaned
 
+    async def _execute(
+        self, request: bridge.ExecuteToolRequest, call: ToolCall
+    ) -> bridge.ExecuteToolResponse:
+        """Runs a tool by an RPC of its own, or, where many are under way, together with others."""
+        self._under_way += 1
+        try:
+            if self._under_way >= MANY_CALLS and request.ByteSize() <= SMALL_BYTES:
+                with Translated(self, call.correlation_id):
+                    response = await self._bundles.answer(call, request)
+                if response is not None:
+                    return response
+            return await self._unary(self._bridge.ExecuteTool, request, call)
+        finally:
+            self._under_way -= 1
+
+    def _execute_bundle(
+        self, bundle: cells.ToolBundle, headers: Sequence[tuple[str, str]]
+    ) -> "grpc.aio.UnaryStreamCall[Any, cells.ToolAnswers]":
+        return self._tools.ExecuteTools(bundle, metadata=grpc.aio.Metadata(self._token, *headers))
+
     async def _read_output(self, output: cells.CellOutput) -> CellEvent | CellReply:
         read = partial(read_output, output, self._buffers)
         return await read_beside(read, bytes_behind_reply(output))
@@ -253,18 +277,23 @@ class GrpcChannel:
         """
         if call is None or rpc.done():
             rpc.cancel()
-            return
-        leaving = asyncio.ensure_future(self._interrupt_left(rpc, call.call_id))
+        else:
+            self._interrupt_soon(call.call_id, rpc.cancel)
+
+    def _interrupt_soon(
+        self, call_id: CallId, otherwise: Callable[[], object] = lambda: None
+    ) -> None:
+        """Interrupts a call; does something else where the worker is gone or knows no interrupt."""
+
+        async def interrupt() -> None:
+            try:
+                await self.interrupt(call_id)
+            except SnakepitError:
+                otherwise()
+
+        leaving = asyncio.ensure_future(interrupt())
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
-
-    async def _interrupt_left(
-        self, rpc: "grpc.aio.UnaryUnaryCall[Request, Response]", call_id: CallId
-    ) -> None:
-        try:
-            await self.interrupt(call_id)
-        except SnakepitError:  # it is gone, or knows no interrupts
-            rpc.cancel()
 
     def _headers(self, call: ToolCall | CellCall | CommDelivery | None) -> grpc.aio.Metadata:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""
@@ -298,59 +327,3 @@ class _GrpcEventTap:
         if message is grpc.aio.EOF:
             return None
         return read_told(cast("bridge.TelemetryEvent", message))
-
-
-class Translated:
-    """Makes the errors of gRPC within a `with` ours."""
-
-    __slots__ = ("_channel", "_correlation_id")
-
-    def __init__(self, channel: GrpcChannel, correlation_id: CorrelationId | None) -> None:
-        self._channel = channel
-        self._correlation_id = correlation_id
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        frames: TracebackType | None,
-    ) -> None:
-        match error:
-            case grpc.aio.AioRpcError():
-                details = error.details() or ""
-                raise decode_status(
-                    error.code(), details, correlation_id=self._correlation_id
-                ) from None
-            # The channel was closed before the call, or a stream has ended before a message.
-            case grpc.aio.UsageError() | asyncio.InvalidStateError():
-                raise self._gone(str(error)) from None
-            case asyncio.CancelledError() if self._channel.is_closed:
-                # Under the call, which gRPC tells as if the caller had been cancelled.
-                raise self._gone("The worker is gone.") from None
-
-    def _gone(self, message: str) -> WorkerCrashedError:
-        return WorkerCrashedError(message, correlation_id=self._correlation_id)
-
-
-async def read_message(
-    rpc: "grpc.aio.UnaryStreamCall[Any, Response] | grpc.aio.StreamStreamCall[Any, Response]",
-) -> object:
-    """Reads one message, or `grpc.aio.EOF`.
-
-    The read itself is never cancelled, and ends when its call does: gRPC keeps some kilobytes for
-    good of one that is abandoned, and may raise a cancellation of its own for that of a scope.
-    """
-    reading = asyncio.ensure_future(rpc.read())
-    try:
-        return await asyncio.shield(reading)
-    except asyncio.CancelledError:
-        reading.add_done_callback(_forget)
-        raise
-
-
-def _forget(reading: "asyncio.Future[object]") -> None:
-    if not reading.cancelled():
-        reading.exception()  # nobody else asks for it

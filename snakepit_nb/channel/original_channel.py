@@ -27,7 +27,8 @@ from snakepit_nb.wire.plain_messages import read_plain_chunk, write_plain_call
 from snakepit_nb.wire.unary import answer_of
 
 from .channel import PutCellEvent
-from .grpc_channel import METADATA_BYTES, GrpcChannel, Translated, read_message
+from .grpc_channel import METADATA_BYTES, GrpcChannel
+from .translated import Translated, read_message
 from .wire_sessions import KnownSessions, WireSessions
 
 MESSAGE_BYTES = 100 * 1024 * 1024

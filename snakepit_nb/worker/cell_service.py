@@ -69,7 +69,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         self, request: cells.CellStart, context: ServicerContext
     ) -> None:
         """Runs one cell and sends what it shows, then its reply."""
-        headers = Headers(context)
+        headers = Headers.of(context)
         cell = read_cell(request, headers.correlation_id(request.metadata))
         with (
             headers.watch("cell", cell.correlation_id, self._observed) as watch,
@@ -147,7 +147,7 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         """Hands a message to the comm that it is for, and sends what the called code shows."""
         if self._host is None:
             return
-        headers = Headers(context)
+        headers = Headers.of(context)
         delivery = read_delivery(request, headers.correlation_id(request.metadata))
         session = self._host.comms.session_of(delivery.message)
         if session is None:

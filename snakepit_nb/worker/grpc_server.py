@@ -11,6 +11,7 @@ import grpc.aio
 from snakepit_nb.wire.gate import Gate, is_same_token
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
 
+from .bundle_service import BundleService
 from .cell_service import CellService
 from .tool_service import ToolService
 
@@ -31,6 +32,8 @@ async def open_server(
     gate: Any = Gate(partial(is_same_token, token), "This worker serves its own pool only.")
     snakepit_bridge_pb2_grpc.add_BridgeServiceServicer_to_server(tools, gate)
     snakepit_cells_pb2_grpc.add_CellServiceServicer_to_server(cells, gate)
+    bundles = BundleService(tools, message_bytes)
+    snakepit_cells_pb2_grpc.add_BundleServiceServicer_to_server(bundles, gate)
     server = grpc.aio.server(
         handlers=[gate],
         options=[

@@ -31,11 +31,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-MANY_CALLS = 8
-"""With so many under way in the worker, a call waits a moment for others that begin with it."""
-MOMENT_SECONDS = 0.0005
-"""A fraction of what each of so many waits anyway; 0.25 to 2 ms gain the same."""
-
 REMEMBERED = 64
 """How many of the calls that are interrupted before they come are known as such."""
 
@@ -245,21 +240,6 @@ class Runner(ABC):
     def give_back(self, where: Where, lane: Lane) -> None:
         """Lets the next call have what `take` returned."""
 
-    def post(self, start: Callable[[], object], lane: Lane, where: Where) -> None:
-        """Lets a call begin on its thread.
-
-        Where many are under way, others come with it, but one by one: woken for the first of them,
-        the thread would compete with this one for the interpreter's lock at each system call. With
-        64 calls in flight that costs a quarter of their number.
-        """
-        if where is Place.LOOP and self.load >= MANY_CALLS:
-            lane.mailbox.post_with_others(start, self._wake_in_a_moment)
-        else:
-            lane.mailbox.post(start)
-
-    def _wake_in_a_moment(self, wake: Callable[[], None]) -> None:
-        self._serving.call_later(MOMENT_SECONDS, _wake_quietly, wake)
-
     @abstractmethod
     async def run_here(self, running: Running[Any]) -> None:
         """Runs a call where it belongs; all that it raises is caught."""
@@ -272,8 +252,3 @@ class Runner(ABC):
     @abstractmethod
     def _on_sigint(self) -> None:
         """Does on the main thread what a SIGINT means."""
-
-
-def _wake_quietly(wake: Callable[[], None]) -> None:
-    with _CLOSED:
-        wake()

@@ -69,7 +69,7 @@ class Running(Generic[T]):
         self._runner.enter(self)
         try:
             lane = self.lane = await self._turn()
-            self._runner.post(self._start, lane, self._where)
+            lane.mailbox.post(self._start)
         except BaseException:
             self._let_go()
             raise
@@ -160,9 +160,6 @@ class RunsCalls(Protocol):
 
     async def take(self, where: Where) -> Lane:
         """Waits until a call may run there, and returns the thread for it."""
-
-    def post(self, start: Callable[[], object], lane: Lane, where: Where) -> None:
-        """Lets a call begin on its thread."""
 
     async def run_here(self, running: Running[Any]) -> None:
         """Runs a call where it belongs; all that it raises is caught."""

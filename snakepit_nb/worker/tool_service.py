@@ -91,7 +91,12 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         self, request: bridge.ExecuteToolRequest, context: ServicerContext
     ) -> bridge.ExecuteToolResponse:
         """Runs a tool. What it raises is told in the response, not as a status."""
-        headers = Headers(context)
+        return await self.execute(request, Headers.of(context))
+
+    async def execute(
+        self, request: bridge.ExecuteToolRequest, headers: Headers
+    ) -> bridge.ExecuteToolResponse:
+        """Runs a tool, whose call came by itself or with others."""
         try:
             with self._sending.of(call_id_of(request)) as outgoing:
                 call = await self._read_call(request, headers)
@@ -113,7 +118,7 @@ class ToolService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
     ) -> None:
         """Runs a streaming tool, never far ahead of its reader. What it raises ends the stream."""
         try:
-            headers = Headers(context)
+            headers = Headers.of(context)
             with self._sending.of(call_id_of(request)) as outgoing:
                 call = await self._read_call(request, headers)
                 with self._watch(headers, call) as watch:

@@ -31,8 +31,15 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 class Headers:
     """The gRPC headers of one request."""
 
-    def __init__(self, context: ServicerContext) -> None:
-        self.found: Mapping[str, Any] = dict(context.invocation_metadata() or ())
+    __slots__ = ("found",)
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self.found = found
+
+    @classmethod
+    def of(cls, context: ServicerContext) -> Self:
+        """Returns those that came with a request."""
+        return cls(dict(context.invocation_metadata() or ()))
 
     def correlation_id(self, metadata: Mapping[str, str]) -> CorrelationId:
         """Returns the correlation id: the header's, else the request's, else a fresh one."""

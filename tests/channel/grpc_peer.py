@@ -1,7 +1,8 @@
 """A server of grpc.aio in a process of its own, of which the tests see what it is told.
 
 `python -m tests.channel.grpc_peer SOCKET`. A line on its stdout for each thing that happens:
-`serves`, `begun` when a call runs, `ended` when gRPC has told it that nobody wants it any more.
+`serves`, `begun` when a call runs, `ended` when gRPC has told it that nobody wants it any more, and
+of a bundle the correlation ids in its header.
 """
 
 import asyncio
@@ -12,8 +13,10 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from snakepit_nb.identifiers import CORRELATION_HEADER
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
-from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc, snakepit_cells_pb2_grpc
+from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -39,6 +42,18 @@ class Peer(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         await wait_until_unwanted()
 
 
+class PeerOfBundles(snakepit_cells_pb2_grpc.BundleServiceServicer):
+    async def ExecuteTools(  # noqa: N802
+        self, request: cells.ToolBundle, context: Context
+    ) -> AsyncIterator[cells.ToolAnswers]:
+        """Answers all but the last call."""
+        headers = context.invocation_metadata() or ()
+        tell(" ".join(str(value) for key, value in headers if key == CORRELATION_HEADER))
+        response = bridge.ExecuteToolResponse(success=True).SerializeToString()
+        for number in range(len(request.calls) - 1):
+            yield cells.ToolAnswers(answers=[cells.ToolAnswer(number=number, response=response)])
+
+
 async def wait_until_unwanted() -> None:
     tell("begun")
     try:
@@ -55,6 +70,7 @@ def tell(line: str) -> None:
 async def main(socket: str) -> None:
     server = grpc.aio.server()
     snakepit_bridge_pb2_grpc.add_BridgeServiceServicer_to_server(Peer(), server)  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
+    snakepit_cells_pb2_grpc.add_BundleServiceServicer_to_server(PeerOfBundles(), server)
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
     tell("serves")

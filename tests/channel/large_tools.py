@@ -13,6 +13,12 @@ MIB = 1024 * 1024
 
 
 class LargeTools(Adapter):
+    thread_safe = True
+
+    @tool
+    def zeros(self, size: int) -> bytes:
+        return bytes(size)
+
     @tool
     def echo(self, value: Any) -> Any:  # noqa: ANN401 (that is what it is about)
         return value

@@ -50,6 +50,7 @@ from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
 
 numbers = count(1)
+MANY = 100
 End = tuple[WorkerProcess, WorkerChannel]
 OpenEnd = Callable[[], Any]
 Kind = tuple[str, str, int]
@@ -326,6 +327,78 @@ async def test_a_call_that_is_cancelled_sees_it(channel: WorkerChannel, tmp_path
     await channel.wait_stopped(call.call_id)
     assert note.with_suffix(".cancelled").exists()
     assert await items(channel, a_call("count_slowly", to=1)) == [0]
+
+
+async def test_calls_that_begin_together_get_each_its_own_answer(channel: WorkerChannel) -> None:
+    outcomes: dict[int, object] = {}
+
+    async def call(number: int, call: ToolCall) -> None:
+        try:
+            outcomes[number] = (await channel.call(call)).value
+        except SnakepitError as error:
+            outcomes[number] = error
+
+    calls = [a_call("add", left=number) for number in range(MANY)]
+    calls[10] = a_call("fail", with_name="LookupError")
+    calls[20] = a_call("unsendable")
+    calls[30] = a_call("add", right=1)
+    calls[40] = a_call("ids")
+    async with anyio.create_task_group() as tasks:
+        for number, one in enumerate(calls):
+            tasks.start_soon(call, number, one)
+
+    assert isinstance(outcomes.pop(10), LookupError)
+    assert isinstance(outcomes.pop(20), UnsendableResultError)
+    assert isinstance(outcomes.pop(30), UsageError)
+    ids: Any = outcomes.pop(40)
+    assert (ids["call"], ids["correlation"]) == (calls[40].call_id, calls[40].correlation_id)
+    assert outcomes == {n: n + 1 for n in range(MANY) if n not in (10, 20, 30, 40)}
+
+
+async def test_of_calls_that_begin_together_one_is_cancelled_alone(
+    channel: WorkerChannel, tmp_path: Path
+) -> None:
+    note = tmp_path / "one"
+    one = a_call("wait_for_ever", note=str(note))
+    values: list[int] = []
+
+    async def call(number: int) -> None:
+        values.append((await channel.call(a_call("add", left=number))).value)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(9):
+            tasks.start_soon(call, number)
+        async with anyio.create_task_group() as cancelled:
+            cancelled.start_soon(channel.call, one)
+            for number in range(9, 20):
+                tasks.start_soon(call, number)
+            await until(note.with_suffix(".begun").exists)
+            cancelled.cancel_scope.cancel()
+
+    await channel.wait_stopped(one.call_id)
+    assert note.with_suffix(".stopped").exists()
+    assert sorted(values) == list(range(1, 21))
+
+
+async def test_a_crash_is_told_to_all_that_have_begun_together(
+    open_end: OpenEnd, tmp_path: Path
+) -> None:
+    note = tmp_path / "crash"
+    errors: list[SnakepitError] = []
+    async with open_end() as (process, channel):
+
+        async def call() -> None:
+            with pytest.raises(WorkerCrashedError) as caught:
+                await channel.call(a_call("wait_for_ever", note=str(note)))
+            errors.append(caught.value)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(call)
+            await until(note.with_suffix(".begun").exists)
+            await process.kill()
+
+    assert len(errors) == 20
 
 
 async def test_a_worker_runs_as_many_calls_at_once_as_it_has_threads(

@@ -13,24 +13,21 @@ import asyncio
 import gc
 import os
 import signal
-import sys
-import tempfile
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import anyio
 import grpc
 import grpc.aio
 import pytest
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from snakepit_nb.calls import ToolCall
 from snakepit_nb.channel.grpc_channel import GrpcChannel
 from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from tests.channel.opened_peer import A_WHILE, BOUND, Peer, open_peer
 
 pytestmark = pytest.mark.process
 
@@ -51,11 +48,7 @@ MAY_GO = {
     "grpc.http2.ping_timeout_ms may go",
 }
 
-ROOT = Path(__file__).parents[2]
 ROUNDS = 20
-BOUND = 5.0
-A_WHILE = 0.5
-"""So long nothing is told before it is taken for never: what is told, is told in milliseconds."""
 
 KEEPALIVE = [
     ("grpc.keepalive_time_ms", 1000),
@@ -67,46 +60,7 @@ PING_TIMEOUT = ("grpc.http2.ping_timeout_ms", 500)
 
 CALL = ToolCall(call_id=CallId("c"), correlation_id=CorrelationId("sp-c"), tool_name="wait")
 REQUEST = bridge.ExecuteToolRequest(tool_name="wait")
-Options = Sequence[tuple[str, int]]
 Call = grpc.aio.UnaryUnaryCall[bridge.ExecuteToolRequest, bridge.ExecuteToolResponse]
-
-
-class Peer:
-    """The server's process."""
-
-    def __init__(self, socket: str, process: anyio.abc.Process) -> None:
-        assert process.stdout is not None
-        self._address = f"unix:{socket}"
-        self._lines = BufferedByteReceiveStream(process.stdout)
-        self.pid = process.pid
-
-    async def wait_for(self, line: str) -> None:
-        """Returns when it has told this, which must be the next that it tells."""
-        with anyio.fail_after(BOUND):
-            assert await self._lines.receive_until(b"\n", 100) == line.encode()
-
-    async def is_silent(self) -> bool:
-        with anyio.move_on_after(A_WHILE):
-            await self._lines.receive_until(b"\n", 100)
-            return False
-        return True
-
-    def connect(self, options: Options = ()) -> grpc.aio.Channel:
-        return grpc.aio.insecure_channel(self._address, options=options)
-
-
-@asynccontextmanager
-async def open_peer() -> AsyncIterator[Peer]:
-    with tempfile.TemporaryDirectory(prefix="sp-") as directory:  # the path must be short
-        socket = str(Path(directory) / "peer.sock")
-        command = [sys.executable, "-m", "tests.channel.grpc_peer", socket]
-        async with await anyio.open_process(command, stderr=None, cwd=ROOT) as process:
-            try:
-                peer = Peer(socket, process)
-                await peer.wait_for("serves")
-                yield peer
-            finally:
-                process.kill()
 
 
 @pytest.fixture

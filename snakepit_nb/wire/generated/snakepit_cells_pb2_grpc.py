@@ -453,3 +453,83 @@ class CellService(object):
             timeout,
             metadata,
             _registered_method=True)
+
+
+class BundleServiceStub(object):
+    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them at once.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ExecuteTools = channel.unary_stream(
+                '/snakepit.cells.v1.BundleService/ExecuteTools',
+                request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolBundle.SerializeToString,
+                response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolAnswers.FromString,
+                _registered_method=True)
+
+
+class BundleServiceServicer(object):
+    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them at once.
+    """
+
+    def ExecuteTools(self, request, context):
+        """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
+        those that are there too. The header has the correlation ids of all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_BundleServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ExecuteTools': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExecuteTools,
+                    request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolBundle.FromString,
+                    response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolAnswers.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'snakepit.cells.v1.BundleService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('snakepit.cells.v1.BundleService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class BundleService(object):
+    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them at once.
+    """
+
+    @staticmethod
+    def ExecuteTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/snakepit.cells.v1.BundleService/ExecuteTools',
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolBundle.SerializeToString,
+            snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolAnswers.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

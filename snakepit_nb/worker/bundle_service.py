@@ -1,0 +1,69 @@
+"""The worker's end of `snakepit.cells.v1.BundleService`: tools of calls that came together."""
+
+import asyncio
+from collections.abc import Iterator
+
+from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
+from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
+from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
+
+from .tool_service import ToolService
+from .watch import Headers, ServicerContext
+
+ANSWERS_BYTES = 256 * 1024
+"""So much goes together; a larger answer goes alone."""
+FRAME_BYTES = 1024
+"""More than is around the only answer of a message."""
+
+
+class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
+    """Runs tools side by side, each as if its call had come by itself."""
+
+    def __init__(self, tools: ToolService, message_bytes: int) -> None:
+        self._tools = tools
+        self._largest = message_bytes - FRAME_BYTES
+
+    async def ExecuteTools(  # type: ignore[override]  # it writes
+        self, request: cells.ToolBundle, context: ServicerContext
+    ) -> None:
+        """Runs the tools and sends each answer when it is there."""
+        answers: asyncio.Queue[cells.ToolAnswer] = asyncio.Queue()
+        async with asyncio.TaskGroup() as tasks:
+            for number, call in enumerate(request.calls):
+                tasks.create_task(self._execute(number, call, answers))
+            left = len(request.calls)
+            while left:
+                ready = [await answers.get(), *_those_in(answers)]
+                for message in _messages(ready):
+                    await context.write(message)
+                left -= len(ready)
+
+    async def _execute(
+        self, number: int, call: cells.BundledCall, answers: asyncio.Queue[cells.ToolAnswer]
+    ) -> None:
+        request = bridge.ExecuteToolRequest.FromString(call.request)
+        response = await self._tools.execute(request, Headers(call.headers))
+        data = response.SerializeToString()
+        if len(data) <= self._largest:
+            answer = cells.ToolAnswer(number=number, response=data)
+        else:
+            answer = cells.ToolAnswer(number=number, too_large=f"it has {len(data)} bytes")
+        answers.put_nowait(answer)
+
+
+def _those_in(answers: asyncio.Queue[cells.ToolAnswer]) -> Iterator[cells.ToolAnswer]:
+    while not answers.empty():
+        yield answers.get_nowait()
+
+
+def _messages(answers: list[cells.ToolAnswer]) -> Iterator[cells.ToolAnswers]:
+    """Puts answers together, in their order."""
+    together: list[cells.ToolAnswer] = []
+    size = 0
+    for answer in answers:
+        size += len(answer.response)
+        if together and size > ANSWERS_BYTES:
+            yield cells.ToolAnswers(answers=together)
+            together, size = [], len(answer.response)
+        together.append(answer)
+    yield cells.ToolAnswers(answers=together)

@@ -1,0 +1,147 @@
+"""Calls that begin together travel together, and nothing but that is different for them."""
+
+import sys
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import anyio
+import pytest
+
+from snakepit_nb.calls import ToolCall
+from snakepit_nb.channel.bundles import MANY_CALLS, MOST_TOGETHER
+from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
+from snakepit_nb.errors import ValueEncodingError, WorkerCrashedError
+from snakepit_nb.identifiers import CallId, CorrelationId, WorkerId
+from snakepit_nb.launch.launcher import LaunchSpec
+from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
+from snakepit_nb.settings import AdapterSource, Profile
+from snakepit_nb.wire.buffers import BufferSpace
+from tests.channel.opened_peer import Peer, open_peer
+
+pytestmark = pytest.mark.process
+
+MIB = 1024 * 1024
+ALONE = MANY_CALLS - 1
+"""So many of those that begin together have an RPC of their own: nobody knows yet of the others."""
+numbers = count(1)
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"  # gRPC's
+
+
+@pytest.fixture
+async def peer() -> AsyncIterator[Peer]:
+    """Answers calls that came together, but for the last of them; others never."""
+    async with open_peer() as opened:
+        yield opened
+
+
+async def test_the_header_of_a_bundle_has_the_correlation_ids_of_all(peer: Peer) -> None:
+    calls = [a_call("add") for _ in range(ALONE + MOST_TOGETHER + 2)]
+    async with peer.connect() as line, anyio.create_task_group() as tasks:
+        channel = GrpcChannel(line, "token")
+        for call in calls:
+            tasks.start_soon(until_it_is_gone, channel, call)
+
+        told = [await peer.line() for _ in range(ALONE + 2)]
+        tasks.cancel_scope.cancel()
+
+    bundles = sorted(line.split() for line in told if line != "begun")
+    ids = [call.correlation_id for call in calls[ALONE:]]
+    assert bundles == [ids[:MOST_TOGETHER], ids[MOST_TOGETHER:]]
+
+
+async def test_a_call_that_the_worker_forgets_to_answer_fails_and_the_others_do_not(
+    peer: Peer,
+) -> None:
+    calls = [a_call("add") for _ in range(ALONE + 5)]
+    failed: list[CorrelationId | None] = []
+    async with peer.connect() as line, anyio.create_task_group() as alone:
+        channel = GrpcChannel(line, "token")
+
+        async def call(call: ToolCall) -> None:
+            try:
+                await channel.call(call)
+            except WorkerCrashedError as error:
+                failed.append(error.correlation_id)
+
+        for one in calls[:ALONE]:
+            alone.start_soon(until_it_is_gone, channel, one)
+        async with anyio.create_task_group() as together:
+            for one in calls[ALONE:]:
+                together.start_soon(call, one)
+        alone.cancel_scope.cancel()
+
+    assert failed == [calls[-1].correlation_id]
+
+
+async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:
+    async with peer.connect() as line, anyio.create_task_group() as tasks:
+        channel = GrpcChannel(line, "token")
+        for _ in range(MANY_CALLS + 2):
+            tasks.start_soon(until_it_is_gone, channel, a_call("add"))
+            await peer.wait_for("begun")  # and so no bundle
+        tasks.cancel_scope.cancel()
+
+
+async def test_an_answer_that_is_too_large_for_a_message_fails_alone() -> None:
+    async with open_subprocess_launcher(sweeps=False) as launcher:
+        let_others_look_in((await launcher.launch(spec())).buffers)
+        worker = await launcher.launch(spec())
+        values: dict[int, object] = {}
+        async with open_grpc_channel(
+            address=worker.announcement.address, token=worker.token, message_bytes=2 * MIB
+        ) as channel:
+
+            async def call(number: int, size: int) -> None:
+                try:
+                    result = await channel.call(a_call("zeros", size=size))
+                    values[number] = len(result.value)
+                except ValueEncodingError as error:
+                    values[number] = error.message
+
+            async with anyio.create_task_group() as tasks:
+                for number in range(20):
+                    tasks.start_soon(call, number, 3 * MIB if number == 10 else number * MIB // 16)
+
+        assert "larger than the pool's message_bytes" in str(values.pop(10))
+        assert values == {number: number * MIB // 16 for number in range(20) if number != 10}
+
+
+def let_others_look_in(space: BufferSpace) -> None:
+    """Makes the first directory such as no worker uses: what is large goes by message then."""
+    Path(space.directories[0]).chmod(0o755)
+
+
+async def until_it_is_gone(channel: GrpcChannel, call: ToolCall) -> None:
+    with pytest.raises(WorkerCrashedError):
+        await channel.call(call)
+
+
+def a_call(tool: str, **parameters: object) -> ToolCall:
+    number = next(numbers)
+    return ToolCall(
+        call_id=CallId(f"call-{number}"),
+        correlation_id=CorrelationId(f"sp-{number:024x}"),
+        tool_name=tool,
+        parameters=parameters,
+    )
+
+
+def spec() -> LaunchSpec:
+    here = str(Path(__file__).parent)
+    return LaunchSpec(
+        worker_id=WorkerId(f"w{next(numbers)}"),
+        pool="bundles",
+        python=sys.executable,
+        cwd=here,
+        sys_path=(here, *sys.path),
+        adapters=(AdapterSource(name="large_tools:LargeTools"),),
+        profile=Profile.THREAD,
+        threads=32,
+        message_bytes=2 * MIB,
+        ready_timeout=30,
+    )

@@ -1,6 +1,6 @@
 """The record that a worker leaves behind."""
 
-import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -64,13 +64,14 @@ def test_a_long_foreign_id_is_found_again(path: Path) -> None:
     assert read_progress(path.read_bytes(), CallId("x" * 200)) is Progress.STARTED
 
 
-def test_a_box_that_cannot_be_written_is_removed(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    box = BlackBox(str(path), capacity=1)
-    with path.open("rb") as for_reading:
-        os.dup2(for_reading.fileno(), box._file)
-    box.end(box.begin(A))
+@pytest.mark.parametrize("room", [0, SLOT_BYTES])
+def test_where_there_is_no_room_for_it_there_is_no_box(path: Path, room: int) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            BlackBox(str(path), capacity=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
     assert not path.exists()
-    assert "no record of calls is kept any more" in caplog.text

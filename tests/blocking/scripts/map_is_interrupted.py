@@ -24,6 +24,7 @@ def run(number: int) -> int:
     return number
 
 
+heard = threading.Event()
 main = threading.main_thread().ident or 0
 
 
@@ -35,7 +36,9 @@ def awaits_a_result() -> bool:
 def press() -> None:
     while not (note.with_suffix(".begun").exists() and awaits_a_result()):
         pass
-    signal.pthread_kill(main, signal.SIGINT)
+    while not heard.is_set():  # one that comes right before the wait begins is not
+        signal.pthread_kill(main, signal.SIGINT)
+        heard.wait(1)
 
 
 pool = snakepit.start(workers=1)
@@ -45,6 +48,7 @@ threading.Thread(target=press).start()
 try:
     next(results)
 except KeyboardInterrupt:
+    heard.set()
     print("interrupted")
 pool.submit(abs, 1).result()  # behind the rest, if that still ran
 print(sum(note.with_suffix(f".{number}").exists() for number in range(2, 100)), "of the rest ran")

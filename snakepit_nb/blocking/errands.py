@@ -4,6 +4,7 @@ So they are in the cell that called: what they print is its output, and an inter
 call that no thread waits for gets a thread of its own for them.
 """
 
+import asyncio
 import contextvars
 import signal
 import threading
@@ -32,16 +33,21 @@ _receivers: dict[CallId, Callable[["Errand[Any]"], object]] = {}
 _contexts: dict[CallId, contextvars.Context] = {}
 
 
-@contextmanager
-def receiving(
-    call_ids: Sequence[CallId], post: Callable[["Errand[Any]"], object]
-) -> Iterator[None]:
+class receiving:  # noqa: N801 (used as a function; a generator would cost each call more)
     """Lets a thread get what calls ask for while it waits for them; it runs what it is given."""
-    _receivers.update(dict.fromkeys(call_ids, post))
-    try:
-        yield
-    finally:
-        for call_id in call_ids:
+
+    __slots__ = ("_call_ids", "_post")
+
+    def __init__(self, call_ids: Sequence[CallId], post: Callable[["Errand[Any]"], object]) -> None:
+        self._call_ids = call_ids
+        self._post = post
+
+    def __enter__(self) -> None:
+        for call_id in self._call_ids:
+            _receivers[call_id] = self._post
+
+    def __exit__(self, *_: object) -> None:
+        for call_id in self._call_ids:
             del _receivers[call_id]
 
 
@@ -91,6 +97,7 @@ class Errand(Generic[T]):
         self._is_given_up = False
         self._sent = self._heard = 0  # signals
         self._others_know = False
+        self._insisting: asyncio.Task[None] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
 
@@ -131,17 +138,23 @@ class Errand(Generic[T]):
                 self._error = GivenUpError("The call that asked for a host tool has ended.")
                 portal().call_soon(self._done.set)
             elif self._thread is threading.main_thread():
-                portal().call_soon(lambda: portal().start_here(self._insist()))
+                portal().call_soon(self._start_insisting)
+
+    def _start_insisting(self) -> None:
+        self._insisting = portal().start_here(self._insist())
 
     async def _insist(self) -> None:
         """Sends the signal until it is heard: not one that comes right before a wait begins."""
-        while not self._heard:
-            with self._changing:
-                if self._is_over:
-                    return
-                self._sent += 1
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            await anyio.sleep(AGAIN_SECONDS)
+        try:
+            while not self._heard:
+                with self._changing:
+                    if self._is_over:
+                        return
+                    self._sent += 1
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                await anyio.sleep(AGAIN_SECONDS)
+        finally:
+            self._insisting = None  # here: what goes with it heeds no interrupt
 
     def _run(self) -> None:
         try:

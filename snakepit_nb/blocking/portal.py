@@ -23,9 +23,8 @@ _opened: list["Portal"] = []
 class Portal:
     """The way to that thread, from any other."""
 
-    def __init__(self, blocking: BlockingPortal, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, blocking: BlockingPortal) -> None:
         self._blocking = blocking
-        self._tasks = tasks
         loop = self._loop = asyncio.get_running_loop()
         # In the context of this thread: the caller's may say that it runs trio.
         wake = partial(loop.call_soon_threadsafe, context=contextvars.copy_context())
@@ -59,9 +58,13 @@ class Portal:
         """Calls a function behind all that is ready to run now; for that thread itself."""
         self._loop.call_soon(callback)
 
-    def start_here(self, work: Coroutine[Any, Any, None]) -> None:
-        """Starts work, which must not raise; for that thread itself."""
-        self._tasks.create_task(work)
+    def start_here(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Starts work, which must not raise; for that thread itself.
+
+        Whoever starts it holds it, because the loop holds tasks weakly. A task group would do so,
+        at the price of another turn of the loop behind each call.
+        """
+        return self._loop.create_task(work)
 
 
 def portal() -> Portal:
@@ -77,8 +80,8 @@ def _start() -> Portal:
     started: Future[Portal] = Future()
 
     async def serve() -> None:
-        async with BlockingPortal() as blocking, asyncio.TaskGroup() as tasks:
-            started.set_result(Portal(blocking, tasks))
+        async with BlockingPortal() as blocking:
+            started.set_result(Portal(blocking))
             await blocking.sleep_until_stopped()
 
     # A daemon: an interpreter that exits must not wait for pools that nobody stopped.

@@ -117,7 +117,7 @@ class BufferEnd:
 class Outgoing:
     """The segments of one call that this end has made. Behind its `with` none of them is left."""
 
-    __slots__ = ("_is_closed", "_numbers", "_side", "_space", "_unwritten", "_written")
+    __slots__ = ("_is_closed", "_is_used", "_numbers", "_side", "_space", "_unwritten", "_written")
 
     def __init__(self, space: BufferSpace, side: Side, numbers: Iterator[int]) -> None:
         self._space = space
@@ -125,6 +125,7 @@ class Outgoing:
         self._numbers = numbers
         self._unwritten: tuple[tuple[int, Sequence[Buffer], int], ...] = ()
         self._written: Mapping[str, int] = _NOTHING
+        self._is_used = False
         self._is_closed = False
 
     def __enter__(self) -> Self:
@@ -136,12 +137,14 @@ class Outgoing:
         error: BaseException | None,
         frames: TracebackType | None,
     ) -> None:
-        self.discard()
+        if self._is_used:
+            self.discard()
 
     def put(self, parts: Sequence[Buffer], size: int) -> int | None:
         """Takes up a frame. It must not change until it is written."""
         if not self._space.directories:
             return None
+        self._is_used = True
         number = next(self._numbers)
         self._unwritten += ((number, parts, size),)
         return number

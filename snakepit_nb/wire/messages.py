@@ -60,7 +60,9 @@ def read_call(
     Raises:
         ValueEncodingError: a parameter cannot be decoded; the message names it.
     """
-    parameters = {**_binary_parameters(request), **read_parameters(request.parameters, opener)}
+    parameters = read_parameters(request.parameters, opener)
+    if request.binary_parameters:
+        parameters = {**_binary_parameters(request), **parameters}
     metadata = read_metadata(request.metadata)
     return ToolCall(
         call_id=call_id_of(request),
@@ -87,9 +89,9 @@ def read_parameters(
 ) -> dict[str, object]:
     """Reads arguments by name. Raises: as `read_call`."""
     read: dict[str, object] = {}
-    for name, packed in parameters.items():
+    for name in parameters:
         try:
-            read[name] = read_any(packed, opener)
+            read[name] = read_any(parameters[name], opener)
         except ValueEncodingError as error:
             raise ValueEncodingError(f"parameter {name!r:.80}: {error.message}") from None
     return read
@@ -102,7 +104,8 @@ def call_id_of(request: bridge.ExecuteToolRequest) -> CallId:
 
 def bytes_behind_call(request: bridge.ExecuteToolRequest) -> int:
     """Tells how much lies in the segments that a call refers to."""
-    return sum(bytes_behind(packed.value) for packed in request.parameters.values())
+    parameters = request.parameters
+    return sum(bytes_behind(parameters[name].value) for name in parameters) if parameters else 0
 
 
 def write_result(

@@ -106,6 +106,8 @@ def decode_value(data: Buffer | StillPacked, opener: SegmentOpener | None = None
         ValueEncodingError: the bytes are malformed, a class is not imported here, or a package that
             the value needs is not installed; or what they refer to is gone.
     """
+    if data == _NONE.head:
+        return None  # what most tools return
     try:
         if isinstance(data, StillPacked):
             return _decode(memoryview(data.head), data.buffers)

@@ -5,6 +5,7 @@ alone (profile `process`), or a thread for each call (profile `thread`). A call 
 asyncio loop of the thread that it runs on; plain user code blocks that loop while it runs.
 """
 
+import _signal  # type: ignore[import-not-found]  # it does not look for names, which takes longest
 import asyncio
 import contextlib
 import logging
@@ -33,8 +34,6 @@ T = TypeVar("T")
 
 REMEMBERED = 64
 """How many of the calls that are interrupted before they come are known as such."""
-
-_CLOSED = contextlib.suppress(RuntimeError)
 
 
 class Runner(ABC):
@@ -67,7 +66,8 @@ class Runner(ABC):
 
     def heed_interrupts(self) -> None:
         """Makes SIGINT ours; for the main thread. User code may have made it its own, as pdb."""
-        signal.signal(signal.SIGINT, self._interrupts)
+        if _signal.getsignal(signal.SIGINT) is not self._interrupts:
+            signal.signal(signal.SIGINT, self._interrupts)
 
     def attach(self) -> None:
         """Makes the running loop the serving one; called there before the first `run`."""
@@ -80,7 +80,7 @@ class Runner(ABC):
 
     def call_serving(self, callback: Callable[[], object]) -> None:
         """Calls back on the serving thread's loop, from any thread."""
-        with _CLOSED:  # nobody is there to be told
+        with contextlib.suppress(RuntimeError):  # nobody is there to be told
             self._to_serving.post(callback)
 
     async def run(

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -44,7 +45,7 @@ async def test_the_header_of_a_bundle_has_the_correlation_ids_of_all(peer: Peer)
     async with peer.connect() as line, anyio.create_task_group() as tasks:
         channel = GrpcChannel(line, "token")
         for call in calls:
-            tasks.start_soon(until_it_is_gone, channel, call)
+            tasks.start_soon(called, channel, call)
 
         told = [await peer.line() for _ in range(ALONE + 2)]
         tasks.cancel_scope.cancel()
@@ -69,7 +70,7 @@ async def test_a_call_that_the_worker_forgets_to_answer_fails_and_the_others_do_
                 failed.append(error.correlation_id)
 
         for one in calls[:ALONE]:
-            alone.start_soon(until_it_is_gone, channel, one)
+            alone.start_soon(called, channel, one)
         async with anyio.create_task_group() as together:
             for one in calls[ALONE:]:
                 together.start_soon(call, one)
@@ -82,7 +83,7 @@ async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:
     async with peer.connect() as line, anyio.create_task_group() as tasks:
         channel = GrpcChannel(line, "token")
         for _ in range(MANY_CALLS + 2):
-            tasks.start_soon(until_it_is_gone, channel, a_call("add"))
+            tasks.start_soon(called, channel, a_call("add"))
             await peer.wait_for("begun")  # and so no bundle
         tasks.cancel_scope.cancel()
 
@@ -116,8 +117,8 @@ def let_others_look_in(space: BufferSpace) -> None:
     Path(space.directories[0]).chmod(0o755)
 
 
-async def until_it_is_gone(channel: GrpcChannel, call: ToolCall) -> None:
-    with pytest.raises(WorkerCrashedError):
+async def called(channel: GrpcChannel, call: ToolCall) -> None:
+    with suppress(WorkerCrashedError):  # the last of a bundle is not answered
         await channel.call(call)
 
 

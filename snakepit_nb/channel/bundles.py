@@ -1,7 +1,7 @@
 """Calls of one worker that begin together, sent together: an RPC costs more than most calls."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,7 +10,7 @@ import grpc.aio
 
 from snakepit_nb.calls import ToolCall
 from snakepit_nb.errors import WorkerCrashedError
-from snakepit_nb.identifiers import CORRELATION_HEADER, CallId
+from snakepit_nb.identifiers import CORRELATION_HEADER, CallId, CorrelationId
 from snakepit_nb.wire.failures import decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
@@ -22,8 +22,8 @@ Measured with 2 to 64 in flight: with fewer, what bundles save is less than what
 """
 MOST_TOGETHER = 32
 """So that a worker is busy with some of many calls while others are on their way."""
-SMALL_BYTES = 64 * 1024
-"""A larger request goes by itself; a bundle of these fits every message."""
+SMALL_BYTES = 16 * 1024
+"""A larger request goes by itself."""
 
 Headers: TypeAlias = Sequence[tuple[str, str]]
 
@@ -110,7 +110,7 @@ class Bundles:
             one.is_sent = True
         rpc = self._execute(
             cells.ToolBundle(calls=map(_written, bundled)),
-            [(CORRELATION_HEADER, one.call.correlation_id) for one in bundled],
+            [(CORRELATION_HEADER, name) for name in _correlation_ids(bundled)],
         )
         try:
             # A plain read: this task is cancelled only when the way is closed, and the RPC with it.
@@ -119,6 +119,11 @@ class Bundles:
                     _settle(bundled[answer.number], answer)
         finally:
             rpc.cancel()
+
+
+def small_bytes(message_bytes: int) -> int:
+    """Returns how large a request may be at most, so that a bundle of such fits a message."""
+    return min(SMALL_BYTES, message_bytes // (2 * MOST_TOGETHER))
 
 
 def _written(one: Bundled) -> cells.BundledCall:
@@ -131,6 +136,11 @@ def _unanswered(call: ToolCall) -> WorkerCrashedError:
     return WorkerCrashedError(
         "The worker has ended the call without an answer.", correlation_id=call.correlation_id
     )
+
+
+def _correlation_ids(bundled: Sequence[Bundled]) -> Iterable[CorrelationId]:
+    """Returns each of them once: a cell's calls share theirs."""
+    return dict.fromkeys(one.call.correlation_id for one in bundled)
 
 
 def _settle(one: Bundled, answer: cells.ToolAnswer) -> None:

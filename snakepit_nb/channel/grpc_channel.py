@@ -47,13 +47,14 @@ from snakepit_nb.wire.messages import read_chunk, read_result, read_tool, write_
 from snakepit_nb.wire.observation_messages import read_observation
 from snakepit_nb.wire.unary import answer_of
 
-from .bundles import MANY_CALLS, SMALL_BYTES, Bundles
+from .bundles import MANY_CALLS, Bundles, small_bytes
 from .channel import EventTap, PutCellEvent
 from .translated import Translated, read_message
 
 NO_BUFFERS = BufferSpace()
 WINDOW_BYTES = 256 * 1024
 """How much of a stream may be under way, so that a tool does not run far ahead of its reader."""
+MESSAGE_BYTES = 64 * 1024 * 1024
 METADATA_BYTES = 1024 * 1024  # a stream's failure, with its traceback, travels there
 
 Request = TypeVar("Request")
@@ -78,7 +79,7 @@ async def open_grpc_channel(
         ("grpc.enable_retries", 0),  # whether a call may run twice, gRPC does not know
     ]
     async with grpc.aio.secure_channel(address, credentials, options=options) as channel:
-        opened = GrpcChannel(channel, token, buffers)
+        opened = GrpcChannel(channel, token, buffers, message_bytes)
         try:
             yield opened
         finally:
@@ -89,7 +90,11 @@ class GrpcChannel:
     """One worker's tools and cells, over one gRPC channel."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, token: str, buffers: BufferSpace = NO_BUFFERS
+        self,
+        channel: grpc.aio.Channel,
+        token: str,
+        buffers: BufferSpace = NO_BUFFERS,
+        message_bytes: int = MESSAGE_BYTES,
     ) -> None:
         self._bridge = snakepit_bridge_pb2_grpc.BridgeServiceStub(channel)
         self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
@@ -97,6 +102,7 @@ class GrpcChannel:
         self._buffers = BufferEnd(buffers, Side.KERNEL)
         self._tools = snakepit_cells_pb2_grpc.BundleServiceStub(channel)
         self._bundles = Bundles(self._execute_bundle, self._interrupt_soon)
+        self._small_bytes = small_bytes(message_bytes)
         self._under_way = 0  # unary calls of tools
         self._leaving: set[asyncio.Task[None]] = set()  # held, because the loop holds tasks weakly
         self.is_closed = False
@@ -239,7 +245,7 @@ class GrpcChannel:
         """Runs a tool by an RPC of its own, or, where many are under way, together with others."""
         self._under_way += 1
         try:
-            if self._under_way >= MANY_CALLS and request.ByteSize() <= SMALL_BYTES:
+            if self._under_way >= MANY_CALLS and request.ByteSize() <= self._small_bytes:
                 with Translated(self, call.correlation_id):
                     response = await self._bundles.answer(call, request)
                 if response is not None:

@@ -12,8 +12,8 @@ from .watch import Headers, ServicerContext
 
 ANSWERS_BYTES = 256 * 1024
 """So much goes together; a larger answer goes alone."""
-FRAME_BYTES = 1024
-"""More than is around the only answer of a message."""
+FRAME_BYTES = 32
+"""More than a message has around each answer."""
 
 
 class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
@@ -34,7 +34,7 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
             left = len(request.calls)
             while left:
                 ready = [await answers.get(), *_those_in(answers)]
-                for message in _messages(ready):
+                for message in _messages(ready, min(ANSWERS_BYTES, self._largest)):
                     await context.write(message)
                 left -= len(ready)
 
@@ -56,14 +56,15 @@ def _those_in(answers: asyncio.Queue[cells.ToolAnswer]) -> Iterator[cells.ToolAn
         yield answers.get_nowait()
 
 
-def _messages(answers: list[cells.ToolAnswer]) -> Iterator[cells.ToolAnswers]:
-    """Puts answers together, in their order."""
+def _messages(answers: list[cells.ToolAnswer], limit: int) -> Iterator[cells.ToolAnswers]:
+    """Puts answers together, in their order, as far as a message may be that large."""
     together: list[cells.ToolAnswer] = []
     size = 0
     for answer in answers:
-        size += len(answer.response)
-        if together and size > ANSWERS_BYTES:
+        bytes_more = len(answer.response) + FRAME_BYTES
+        if together and size + bytes_more > limit:
             yield cells.ToolAnswers(answers=together)
-            together, size = [], len(answer.response)
+            together, size = [], 0
         together.append(answer)
+        size += bytes_more
     yield cells.ToolAnswers(answers=together)

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -77,6 +79,42 @@ async def test_a_call_that_the_worker_forgets_to_answer_fails_and_the_others_do_
         alone.cancel_scope.cancel()
 
     assert failed == [calls[-1].correlation_id]
+
+
+async def test_calls_of_one_cell_name_its_correlation_id_once(peer: Peer) -> None:
+    first = a_call("add")
+    calls = [replace(a_call("add"), correlation_id=first.correlation_id) for _ in range(ALONE + 5)]
+    async with peer.connect() as line, anyio.create_task_group() as tasks:
+        channel = GrpcChannel(line, "token")
+        for call in calls:
+            tasks.start_soon(called, channel, call)
+
+        told = [await peer.line() for _ in range(ALONE + 1)]
+        tasks.cancel_scope.cancel()
+
+    assert sorted(told) == [*["begun"] * ALONE, first.correlation_id]
+
+
+@pytest.mark.parametrize("message_bytes", [1000, 10_000, 100_000])
+async def test_where_messages_are_small_bundles_are_too(message_bytes: int) -> None:
+    half = message_bytes // 2
+    async with open_subprocess_launcher(sweeps=False) as launcher:
+        worker = await launcher.launch(replace(spec(), message_bytes=message_bytes))
+        lengths: list[int] = []
+        async with open_grpc_channel(
+            address=worker.announcement.address, token=worker.token, message_bytes=message_bytes
+        ) as channel:
+
+            async def call(tool: str, **parameters: object) -> None:
+                lengths.append(len((await channel.call(a_call(tool, **parameters))).value))
+
+            async with anyio.create_task_group() as tasks:
+                for _ in range(20):
+                    tasks.start_soon(partial(call, "echo", value="x"))
+                    tasks.start_soon(partial(call, "echo", value="x" * half))
+                    tasks.start_soon(partial(call, "zeros", size=half))
+
+        assert sorted(lengths) == [1] * 20 + [half] * 40
 
 
 async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:

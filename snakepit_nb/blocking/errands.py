@@ -4,7 +4,6 @@ So they are in the cell that called: what they print is its output, and an inter
 call that no thread waits for gets a thread of its own for them.
 """
 
-import asyncio
 import contextvars
 import signal
 import threading
@@ -97,7 +96,6 @@ class Errand(Generic[T]):
         self._is_given_up = False
         self._sent = self._heard = 0  # signals
         self._others_know = False
-        self._insisting: asyncio.Task[None] | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
 
@@ -138,23 +136,17 @@ class Errand(Generic[T]):
                 self._error = GivenUpError("The call that asked for a host tool has ended.")
                 portal().call_soon(self._done.set)
             elif self._thread is threading.main_thread():
-                portal().call_soon(self._start_insisting)
-
-    def _start_insisting(self) -> None:
-        self._insisting = portal().start_here(self._insist())
+                portal().call_soon(lambda: portal().start_here(self._insist()))
 
     async def _insist(self) -> None:
         """Sends the signal until it is heard: not one that comes right before a wait begins."""
-        try:
-            while not self._heard:
-                with self._changing:
-                    if self._is_over:
-                        return
-                    self._sent += 1
-                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-                await anyio.sleep(AGAIN_SECONDS)
-        finally:
-            self._insisting = None  # here: what goes with it heeds no interrupt
+        while not self._heard:
+            with self._changing:
+                if self._is_over:
+                    return
+                self._sent += 1
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await anyio.sleep(AGAIN_SECONDS)
 
     def _run(self) -> None:
         try:

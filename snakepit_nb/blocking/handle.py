@@ -34,7 +34,7 @@ from .lease import Lease
 from .leaving import kill_all
 from .new_call import check_session, chosen_correlation_id
 from .portal import portal
-from .portal_task import let_run, wait
+from .portal_task import wait
 from .session import Session, WorkerSession
 from .tool_calls import ToolCalls
 from .workforce import Workforce
@@ -236,7 +236,7 @@ class Pool(ToolCalls, FunctionCalls, CellCalls, Workforce, BridgeCalls):
 
     def kill_after(self, seconds: float) -> None:
         """Kills, a while from now, those workers that have not ended by then. It does not wait."""
-        let_run(partial(kill_all, self._pool, seconds))
+        portal().call(lambda: portal().start_here(kill_all(self._pool, seconds)))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002 (every Executor's)
         """Takes no more functions, lets all calls finish, then ends all workers.

@@ -25,6 +25,7 @@ class Portal:
 
     def __init__(self, blocking: BlockingPortal) -> None:
         self._blocking = blocking
+        self._tasks: set[asyncio.Task[None] | None] = set()
         loop = self._loop = asyncio.get_running_loop()
         # In the context of this thread: the caller's may say that it runs trio.
         wake = partial(loop.call_soon_threadsafe, context=contextvars.copy_context())
@@ -58,13 +59,21 @@ class Portal:
         """Calls a function behind all that is ready to run now; for that thread itself."""
         self._loop.call_soon(callback)
 
-    def start_here(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Starts work, which must not raise; for that thread itself.
+    def start_here(self, work: Coroutine[Any, Any, None]) -> None:
+        """Starts work, which must not raise; for that thread itself."""
+        self._loop.create_task(self._held(work))
 
-        Whoever starts it holds it, because the loop holds tasks weakly. A task group would do so,
-        at the price of another turn of the loop behind each call.
+    async def _held(self, work: Coroutine[Any, Any, None]) -> None:
+        """Holds work until it ends, because the loop holds tasks weakly.
+
+        A task group's callback would be another turn of the loop behind each call.
         """
-        return self._loop.create_task(work)
+        task = asyncio.current_task()
+        self._tasks.add(task)
+        try:
+            await work
+        finally:
+            self._tasks.discard(task)
 
 
 def portal() -> Portal:

@@ -1,6 +1,5 @@
 """Work on the portal thread, for a thread or another event loop that waits for it."""
 
-import asyncio
 import contextlib
 import logging
 import threading
@@ -38,7 +37,6 @@ class PortalTask(Generic[T]):
         self._value: T | None = None
         self._error: Exception | None = None
         self._scope: anyio.CancelScope | None = None
-        self._task: asyncio.Task[None] | None = None
         self._has_begun = False
         self._is_cancelled = False
 
@@ -63,8 +61,7 @@ class PortalTask(Generic[T]):
     def _begin(self) -> None:
         if not self.has_ended:
             self._has_begun = True
-            _running.add(self)
-            self._task = portal().start_here(self._run())
+            portal().start_here(self._run())
 
     def _cancel_here(self) -> None:
         self._is_cancelled = True
@@ -92,13 +89,7 @@ class PortalTask(Generic[T]):
 
     def _end(self) -> None:
         self.has_ended = True
-        _running.discard(self)
-        self._task = None  # it shall go in this thread: what goes with it heeds no interrupt
         self._at_end()
-
-
-_running: set[PortalTask[Any]] = set()
-"""Held until they end; of the portal thread."""
 
 
 def wait(work: Callable[[], Awaitable[T]], *, call_ids: Sequence[CallId] = ()) -> T:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
 import grpc.aio
 
 from snakepit_nb.calls import ToolCall
-from snakepit_nb.errors import WorkerCrashedError
+from snakepit_nb.errors import SnakepitError, WorkerCrashedError
 from snakepit_nb.identifiers import CORRELATION_HEADER, CallId, CorrelationId
 from snakepit_nb.wire.failures import decode_status
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -35,11 +36,12 @@ ExecuteTools: TypeAlias = (
 
 @dataclass(slots=True)
 class Bundled:
-    """One call, until its answer is there; None: it shall go by itself."""
+    """One call on its way there and back."""
 
     call: ToolCall
     request: bridge.ExecuteToolRequest
-    answered: "asyncio.Future[bridge.ExecuteToolResponse | None]"
+    answered: "asyncio.Future[bridge.ExecuteToolResponse | BaseException | None]"
+    """The response, or why there is none; None: the call shall go by itself."""
     is_sent: bool = False
 
 
@@ -56,7 +58,7 @@ class Bundles:
         self._exchanges: set[asyncio.Task[None]] = set()  # held: the loop holds tasks weakly
 
     def close(self) -> None:
-        """Ends what is under way."""
+        """Ends what is under way; whoever waits for it is told."""
         for exchange in self._exchanges:
             exchange.cancel()
 
@@ -73,11 +75,14 @@ class Bundles:
         if len(self._waiting) == 1:
             loop.call_soon(self._send_waiting)
         try:
-            return await one.answered
+            answer = await one.answered
         except asyncio.CancelledError:
-            if one.is_sent:
+            if one.is_sent and one.answered.cancelled():
                 self._leave(call.call_id)
             raise
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def _send_waiting(self) -> None:
         waiting = [one for one in self._waiting if not one.answered.done()]
@@ -89,23 +94,17 @@ class Bundles:
             bundled = waiting[first : first + MOST_TOGETHER]
             exchange = asyncio.ensure_future(self._exchange(bundled))
             self._exchanges.add(exchange)
-            exchange.add_done_callback(self._exchanges.discard)
+            # Not within it: one that is cancelled before it has begun does nothing more.
+            exchange.add_done_callback(partial(self._ended, bundled))
+
+    def _ended(self, bundled: Sequence[Bundled], exchange: "asyncio.Task[None]") -> None:
+        """Lets those that have no answer know why."""
+        self._exchanges.discard(exchange)
+        failure = None if exchange.cancelled() else exchange.exception()
+        for one in bundled:
+            _settle(one, failure or _unanswered(one.call))
 
     async def _exchange(self, bundled: Sequence[Bundled]) -> None:
-        """Sends one bundle, and hands each answer, or why there is none, to who waits for it."""
-        failure: BaseException | None = None
-        try:
-            await self._receive(bundled)
-        except BaseException as error:
-            failure = error
-            if not isinstance(error, Exception):
-                raise
-        finally:
-            for one in bundled:
-                if not one.answered.done():
-                    one.answered.set_exception(failure or _unanswered(one.call))
-
-    async def _receive(self, bundled: Sequence[Bundled]) -> None:
         for one in bundled:
             one.is_sent = True
         rpc = self._execute(
@@ -116,7 +115,8 @@ class Bundles:
             # A plain read: this task is cancelled only when the way is closed, and the RPC with it.
             while isinstance(message := await rpc.read(), cells.ToolAnswers):
                 for answer in message.answers:
-                    _settle(bundled[answer.number], answer)
+                    one = bundled[answer.number]
+                    _settle(one, _read(answer, one.call))
         finally:
             rpc.cancel()
 
@@ -143,15 +143,13 @@ def _correlation_ids(bundled: Sequence[Bundled]) -> Iterable[CorrelationId]:
     return dict.fromkeys(one.call.correlation_id for one in bundled)
 
 
-def _settle(one: Bundled, answer: cells.ToolAnswer) -> None:
-    if one.answered.done():  # nobody waits any more
-        return
+def _settle(one: Bundled, outcome: bridge.ExecuteToolResponse | BaseException) -> None:
+    if not one.answered.done():  # somebody waits for it
+        one.answered.set_result(outcome)
+
+
+def _read(answer: cells.ToolAnswer, call: ToolCall) -> bridge.ExecuteToolResponse | SnakepitError:
     if answer.too_large:
-        error = decode_status(
-            grpc.StatusCode.RESOURCE_EXHAUSTED,
-            answer.too_large,
-            correlation_id=one.call.correlation_id,
-        )
-        one.answered.set_exception(error)
-    else:
-        one.answered.set_result(bridge.ExecuteToolResponse.FromString(answer.response))
+        status = grpc.StatusCode.RESOURCE_EXHAUSTED
+        return decode_status(status, answer.too_large, correlation_id=call.correlation_id)
+    return bridge.ExecuteToolResponse.FromString(answer.response)

@@ -43,7 +43,7 @@ def encode_failure(error: BaseException, *, tool_name: str, hide_file: str = "")
     return json.dumps(
         {
             "type": _type_name(error),
-            "message": error.message if isinstance(error, SnakepitError) else str(error),
+            "message": error.message if isinstance(error, SnakepitError) else _words(error),
             "stacktrace": [line.rstrip("\n") for line in traceback.format_tb(frames)],
             "traceback": (_before(error) + "".join(lines))[-LONGEST_TRACEBACK:],
             "context": {"tool_name": tool_name},
@@ -148,6 +148,13 @@ def _takes_a_message(found: object) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 (user code)
+        return "<exception str() failed>"  # as the traceback has it
 
 
 def _before(error: BaseException) -> str:

@@ -43,8 +43,6 @@ from .tool_host import ToolHost, load_adapter
 from .tool_service import ToolService
 from .undebugged import UndebuggedThread
 
-log = logging.getLogger(__name__)
-
 READ_SIZE = 1024 * 1024
 
 
@@ -82,10 +80,7 @@ def _serve(
     threads = introduction.threads if introduction.profile is Profile.THREAD else None
     runner = MainThread() if threads is None else Threads(threads)
     if introduction.black_box_path:
-        try:
-            runner.black_box = BlackBox(introduction.black_box_path, runner.capacity)
-        except OSError as error:
-            log.warning("no record of calls is kept: %s", error.strerror)
+        runner.black_box = BlackBox(introduction.black_box_path, runner.capacity)
     stopped = threading.Event()
     serve = partial(_serve_grpc, introduction, host, runner, observed, announce, stopped)
     serving = UndebuggedThread(partial(anyio.run, serve), "grpc")

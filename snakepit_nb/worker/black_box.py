@@ -1,5 +1,6 @@
 """The worker's end of its black box: which calls have begun here, and which have ended."""
 
+import logging
 import mmap
 import os
 from collections import deque
@@ -8,14 +9,13 @@ from pathlib import Path
 from snakepit_nb.identifiers import CallId
 from snakepit_nb.wire.black_box import ENDED, SLOT_BYTES, slots_for, write_slot
 
+log = logging.getLogger(__name__)
+
 
 class BlackBox:
     """Notes the calls of one worker, from any of its threads. See `snakepit_nb.wire.black_box`.
 
-    The file is mapped, because a write would let go of the interpreter's lock twice in each call.
-
-    Raises:
-        OSError: there is no room for it; no record is better than a wrong one.
+    Where there is no room for it there is no box: no record is better than a wrong one.
     """
 
     def __init__(self, path: str, capacity: int) -> None:
@@ -26,10 +26,12 @@ class BlackBox:
             with os.fdopen(opened, "w+b") as file:
                 file.write(bytes(size))  # whole, so that the disk may be full later
                 file.flush()
-                self._slots = mmap.mmap(file.fileno(), size)
-        except OSError:
+                # Mapped: a write would let go of the interpreter's lock, twice in each call.
+                self._slots: mmap.mmap | bytearray = mmap.mmap(file.fileno(), size)
+        except OSError as error:
+            log.warning("no record of calls is kept: %s", error.strerror)
             Path(path).unlink()
-            raise
+            self._slots = bytearray(size)
 
     def begin(self, call_id: CallId) -> int:
         """Notes that the user's code begins; returns what `end` wants to know."""

@@ -1,6 +1,7 @@
 """The worker's end of `snakepit.cells.v1.BundleService`: tools of calls that came together."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
@@ -9,6 +10,8 @@ from snakepit_nb.wire.generated import snakepit_cells_pb2_grpc
 
 from .tool_service import ToolService
 from .watch import Headers, ServicerContext
+
+log = logging.getLogger(__name__)
 
 ANSWERS_BYTES = 256 * 1024
 """So much goes together; a larger answer goes alone."""
@@ -41,8 +44,12 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
     async def _execute(
         self, number: int, call: cells.BundledCall, answers: asyncio.Queue[cells.ToolAnswer]
     ) -> None:
-        request = bridge.ExecuteToolRequest.FromString(call.request)
-        response = await self._tools.execute(request, Headers(call.headers))
+        try:
+            request = bridge.ExecuteToolRequest.FromString(call.request)
+            response = await self._tools.execute(request, Headers(call.headers))
+        except Exception as error:
+            log.exception("a call has no answer")  # and the others shall not suffer
+            response = bridge.ExecuteToolResponse(error_message=f"{type(error).__name__}: {error}")
         data = response.SerializeToString()
         if len(data) <= self._largest:
             answer = cells.ToolAnswer(number=number, response=data)

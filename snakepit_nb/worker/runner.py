@@ -5,7 +5,7 @@ alone (profile `process`), or a thread for each call (profile `thread`). A call 
 asyncio loop of the thread that it runs on; plain user code blocks that loop while it runs.
 """
 
-import _signal  # type: ignore[import-not-found]  # it does not look for names, which takes longest
+import _signal  # type: ignore[import-not-found]  # `signal` looks among an enum's values, slowly
 import asyncio
 import contextlib
 import logging
@@ -66,8 +66,7 @@ class Runner(ABC):
 
     def heed_interrupts(self) -> None:
         """Makes SIGINT ours; for the main thread. User code may have made it its own, as pdb."""
-        if _signal.getsignal(signal.SIGINT) is not self._interrupts:
-            signal.signal(signal.SIGINT, self._interrupts)
+        _signal.signal(signal.SIGINT, self._interrupts)
 
     def attach(self) -> None:
         """Makes the running loop the serving one; called there before the first `run`."""

@@ -29,7 +29,7 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Headers:
-    """The gRPC headers of one request."""
+    """The gRPC headers of one call."""
 
     __slots__ = ("found",)
 

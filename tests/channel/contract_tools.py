@@ -29,6 +29,10 @@ class ContractTools(Adapter):
         )
 
     @tool
+    def fail_without_words(self) -> None:
+        raise UnspeakableError
+
+    @tool
     def tell(self, name: str) -> None:
         emit_event(name, {"rows": 3}, {"table": "t"})
 
@@ -104,3 +108,8 @@ class ContractTools(Adapter):
 
 class OwnError(Exception):
     pass
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")

@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from snakepit_nb.calls import ToolCall
@@ -20,7 +21,7 @@ from snakepit_nb.launch.launcher import LaunchSpec
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.buffers import BufferSpace
-from tests.channel.opened_peer import Peer, open_peer
+from tests.channel.opened_peer import BOUND, Peer, open_peer
 
 pytestmark = pytest.mark.process
 
@@ -93,6 +94,31 @@ async def test_calls_of_one_cell_name_its_correlation_id_once(peer: Peer) -> Non
         tasks.cancel_scope.cancel()
 
     assert sorted(told) == [*["begun"] * ALONE, first.correlation_id]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_way_that_is_closed_under_calls_is_told_to_all(peer: Peer, turns: int) -> None:
+    """Closed after so many turns of the loop: before they are sent, right then, or later."""
+    calls = [a_call("add") for _ in range(ALONE + 5)]
+    told: list[CorrelationId | None] = []
+    async with peer.connect() as line:
+        channel = GrpcChannel(line, "token")
+
+        async def call(call: ToolCall) -> None:
+            with pytest.raises(WorkerCrashedError) as caught:
+                await channel.call(call)
+            told.append(caught.value.correlation_id)
+
+        with anyio.fail_after(BOUND):
+            async with anyio.create_task_group() as tasks:
+                for one in calls:
+                    tasks.start_soon(call, one)
+                for _ in range(turns):
+                    await anyio.lowlevel.checkpoint()
+                channel.close()
+                await line.close()
+
+    assert sorted(map(str, told)) == [call.correlation_id for call in calls]
 
 
 @pytest.mark.parametrize("message_bytes", [1000, 10_000, 100_000])

@@ -343,6 +343,7 @@ async def test_calls_that_begin_together_get_each_its_own_answer(channel: Worker
     calls[20] = a_call("unsendable")
     calls[30] = a_call("add", right=1)
     calls[40] = a_call("ids")
+    calls[50] = a_call("fail_without_words")
     async with anyio.create_task_group() as tasks:
         for number, one in enumerate(calls):
             tasks.start_soon(call, number, one)
@@ -350,9 +351,12 @@ async def test_calls_that_begin_together_get_each_its_own_answer(channel: Worker
     assert isinstance(outcomes.pop(10), LookupError)
     assert isinstance(outcomes.pop(20), UnsendableResultError)
     assert isinstance(outcomes.pop(30), UsageError)
+    unspeakable = outcomes.pop(50)
+    assert isinstance(unspeakable, ToolError)
+    assert unspeakable.message == "<exception str() failed>"
     ids: Any = outcomes.pop(40)
     assert (ids["call"], ids["correlation"]) == (calls[40].call_id, calls[40].correlation_id)
-    assert outcomes == {n: n + 1 for n in range(MANY) if n not in (10, 20, 30, 40)}
+    assert outcomes == {n: n + 1 for n in range(MANY) if n not in (10, 20, 30, 40, 50)}
 
 
 async def test_of_calls_that_begin_together_one_is_cancelled_alone(

@@ -10,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from snakepit_nb.wire.generated.snakepit_bridge_pb2 import ExecuteToolRequest
 from snakepit_nb.worker import Adapter, current_call, tool
+from snakepit_nb.worker.bundle_service import BundleService
 from snakepit_nb.worker.cell_service import CellService
 from snakepit_nb.worker.tool_service import ToolService
 
@@ -35,6 +37,23 @@ def _tapped(serve: Serve) -> Serve:
     return tapped
 
 
+def _tapped_bundle(serve: Serve) -> Serve:
+    async def tapped(service: Any, bundle: Any, context: Any) -> Any:  # noqa: ANN401 (gRPC's)
+        headers = [(key.lower(), value) for key, value in context.invocation_metadata()]
+        together = [value for key, value in headers if key == "x-snakepit-correlation-id"]
+        for call in bundle.calls:
+            metadata = ExecuteToolRequest.FromString(call.request).metadata
+            mine = metadata["correlation_id"]
+            _wire[metadata["snakepit_call_id"]] = {
+                "header": [value for value in together if value == mine],
+                "metadata": [mine],
+                "parent": [value for key, value in call.headers.items() if key == "traceparent"],
+            }
+        return await serve(service, bundle, context)
+
+    return tapped
+
+
 # An adapter is loaded before its worker serves.
 for _service, _name in (
     (ToolService, "ExecuteTool"),
@@ -42,6 +61,7 @@ for _service, _name in (
     (CellService, "RunCell"),
 ):
     setattr(_service, _name, _tapped(getattr(_service, _name)))
+BundleService.ExecuteTools = _tapped_bundle(BundleService.ExecuteTools)  # type: ignore[assignment, method-assign]
 
 
 def seen(mark: str, meeting: str = "", of: int = 1) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC221, ASYNC251 (it stands for user code that blocks)
 
 import asyncio
+import ctypes
 import os
 import signal
 import subprocess
@@ -72,6 +73,18 @@ async def catches_the_first() -> str:
     return "never"
 
 
+async def takes_signals() -> str:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return "with the signal"
+
+
+async def lets_c_take_signals() -> str:
+    sys_v_signal = ctypes.CDLL(None).signal
+    sys_v_signal.argtypes = (ctypes.c_int, ctypes.c_void_p)
+    sys_v_signal(signal.SIGINT, int(signal.SIG_IGN))  # Python does not see it
+    return "with the signal"
+
+
 async def quick() -> str:
     return f"quick on {threading.current_thread().name}"
 
@@ -93,6 +106,8 @@ WORK: dict[str, Callable[[], Awaitable[str]]] = {
         shielded,
         hears_no_group,
         catches_the_first,
+        takes_signals,
+        lets_c_take_signals,
         quick,
         exits,
         cancels_itself,

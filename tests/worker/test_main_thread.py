@@ -57,6 +57,17 @@ def test_an_interrupt_ends_the_code_that_runs(served: Conversation, work: str) -
     assert served.hear().startswith("returned quick")
 
 
+@pytest.mark.parametrize("work", ["takes_signals", "lets_c_take_signals"])
+def test_a_call_may_take_the_signal_from_nobody_but_itself(served: Conversation, work: str) -> None:
+    served.tell(f"run {work}")
+    assert served.hear() == "returned with the signal"
+
+    served.tell("run plain")
+    assert served.hear() == "runs"
+    served.tell("interrupt plain")
+    assert {served.hear(), served.hear()} == {"interrupted", "ended by KeyboardInterrupt"}
+
+
 @pytest.mark.parametrize("work", ["plain", "awaiting"])
 def test_cancelling_a_call_interrupts_it_and_waits_for_its_end(
     served: Conversation, work: str

@@ -72,7 +72,7 @@ class BundledCall(_message.Message):
     """snakepit.bridge.ExecuteToolRequest"""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """what would be in the header of a call by itself"""
+        """what else would be in the header of a call by itself"""
 
     def __init__(
         self,

@@ -480,7 +480,7 @@ class BundleServiceServicer(object):
 
     def ExecuteTools(self, request, context):
         """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-        those that are there too. The header has the correlation ids of all.
+        those that are there too. The header has the correlation ids of all, each once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

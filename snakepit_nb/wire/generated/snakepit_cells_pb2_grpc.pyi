@@ -192,7 +192,7 @@ class BundleServiceStub:
     def __new__(cls, channel: _aio.Channel) -> BundleServiceAsyncStub: ...
     ExecuteTools: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.ToolBundle, _snakepit_cells_pb2.ToolAnswers]
     """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-    those that are there too. The header has the correlation ids of all.
+    those that are there too. The header has the correlation ids of all, each once.
     """
 
 @_typing.type_check_only
@@ -204,7 +204,7 @@ class BundleServiceAsyncStub(BundleServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ExecuteTools: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.ToolBundle, _snakepit_cells_pb2.ToolAnswers]  # type: ignore[assignment]
     """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-    those that are there too. The header has the correlation ids of all.
+    those that are there too. The header has the correlation ids of all, each once.
     """
 
 class BundleServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -219,7 +219,7 @@ class BundleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.ToolAnswers], _abc.AsyncIterator[_snakepit_cells_pb2.ToolAnswers]]:
         """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-        those that are there too. The header has the correlation ids of all.
+        those that are there too. The header has the correlation ids of all, each once.
         """
 
 def add_BundleServiceServicer_to_server(servicer: BundleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

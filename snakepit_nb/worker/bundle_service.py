@@ -49,7 +49,7 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
             response = await self._tools.execute(request, Headers(call.headers))
         except Exception as error:
             log.exception("a call has no answer")  # and the others shall not suffer
-            response = bridge.ExecuteToolResponse(error_message=f"{type(error).__name__}: {error}")
+            response = bridge.ExecuteToolResponse(error_message=type(error).__name__)
         data = response.SerializeToString()
         if len(data) <= self._largest:
             answer = cells.ToolAnswer(number=number, response=data)

@@ -1,11 +1,9 @@
 """Calls that begin together travel together, and nothing but that is different for them."""
 
-import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from itertools import count
 from pathlib import Path
 
 import anyio
@@ -16,19 +14,18 @@ from snakepit_nb.calls import ToolCall
 from snakepit_nb.channel.bundles import MANY_CALLS, MOST_TOGETHER
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
 from snakepit_nb.errors import ValueEncodingError, WorkerCrashedError
-from snakepit_nb.identifiers import CallId, CorrelationId, WorkerId
-from snakepit_nb.launch.launcher import LaunchSpec
+from snakepit_nb.identifiers import CorrelationId, WorkerId
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
-from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.wire.buffers import BufferSpace
+from tests.channel.making import a_call, a_worker
 from tests.channel.opened_peer import BOUND, Peer, open_peer
 
 pytestmark = pytest.mark.process
 
 MIB = 1024 * 1024
+LARGE_TOOLS = "large_tools:LargeTools"
 ALONE = MANY_CALLS - 1
 """So many of those that begin together have an RPC of their own: nobody knows yet of the others."""
-numbers = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +122,9 @@ async def test_a_way_that_is_closed_under_calls_is_told_to_all(peer: Peer, turns
 async def test_where_messages_are_small_bundles_are_too(message_bytes: int) -> None:
     half = message_bytes // 2
     async with open_subprocess_launcher(sweeps=False) as launcher:
-        worker = await launcher.launch(replace(spec(), message_bytes=message_bytes))
+        worker = await launcher.launch(
+            a_worker(LARGE_TOOLS, threads=32, message_bytes=message_bytes)
+        )
         lengths: list[int] = []
         async with open_grpc_channel(
             address=worker.announcement.address, token=worker.token, message_bytes=message_bytes
@@ -154,8 +153,9 @@ async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:
 
 async def test_an_answer_that_is_too_large_for_a_message_fails_alone() -> None:
     async with open_subprocess_launcher(sweeps=False) as launcher:
-        let_others_look_in((await launcher.launch(spec())).buffers)
-        worker = await launcher.launch(spec())
+        wanted = a_worker(LARGE_TOOLS, threads=32, message_bytes=2 * MIB)
+        let_others_look_in((await launcher.launch(wanted)).buffers)
+        worker = await launcher.launch(replace(wanted, worker_id=WorkerId("another")))
         values: dict[int, object] = {}
         async with open_grpc_channel(
             address=worker.announcement.address, token=worker.token, message_bytes=2 * MIB
@@ -184,29 +184,3 @@ def let_others_look_in(space: BufferSpace) -> None:
 async def called(channel: GrpcChannel, call: ToolCall) -> None:
     with suppress(WorkerCrashedError):  # the last of a bundle is not answered
         await channel.call(call)
-
-
-def a_call(tool: str, **parameters: object) -> ToolCall:
-    number = next(numbers)
-    return ToolCall(
-        call_id=CallId(f"call-{number}"),
-        correlation_id=CorrelationId(f"sp-{number:024x}"),
-        tool_name=tool,
-        parameters=parameters,
-    )
-
-
-def spec() -> LaunchSpec:
-    here = str(Path(__file__).parent)
-    return LaunchSpec(
-        worker_id=WorkerId(f"w{next(numbers)}"),
-        pool="bundles",
-        python=sys.executable,
-        cwd=here,
-        sys_path=(here, *sys.path),
-        adapters=(AdapterSource(name="large_tools:LargeTools"),),
-        profile=Profile.THREAD,
-        threads=32,
-        message_bytes=2 * MIB,
-        ready_timeout=30,
-    )

@@ -1,6 +1,5 @@
 """Every promise of WorkerChannel, over gRPC to a real worker and over its twin."""
 
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -11,7 +10,6 @@ from contextlib import (
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +40,15 @@ from snakepit_nb.errors import (
     ValueEncodingError,
     WorkerCrashedError,
 )
-from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
-from snakepit_nb.launch.launcher import LaunchSpec, WorkerProcess
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
+from snakepit_nb.launch.launcher import WorkerProcess
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.observations import EventControl, ToldEvent
-from snakepit_nb.settings import AdapterSource, Profile
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
+from tests.channel.making import a_call, a_worker, numbers
 
-numbers = count(1)
+TOOLS = "contract_tools:ContractTools"
+MESSAGE_BYTES = 64 * 1024 * 1024
 MANY = 100
 End = tuple[WorkerProcess, WorkerChannel]
 OpenEnd = Callable[[], Any]
@@ -90,7 +89,9 @@ async def open_end(kind: Kind) -> AsyncIterator[OpenEnd]:
 
         @asynccontextmanager
         async def open_one() -> AsyncIterator[End]:
-            process = await launcher.launch(spec(kind[2]))
+            process = await launcher.launch(
+                a_worker(TOOLS, threads=kind[2], message_bytes=MESSAGE_BYTES)
+            )
             way = open_direct_channel(process) if kind[0] == "direct" else open_line(process)
             async with way as channel:
                 yield process, channel
@@ -382,27 +383,6 @@ async def test_of_calls_that_begin_together_one_is_cancelled_alone(
     await channel.wait_stopped(one.call_id)
     assert note.with_suffix(".stopped").exists()
     assert sorted(values) == list(range(1, 21))
-
-
-async def test_a_crash_is_told_to_all_that_have_begun_together(
-    open_end: OpenEnd, tmp_path: Path
-) -> None:
-    note = tmp_path / "crash"
-    errors: list[SnakepitError] = []
-    async with open_end() as (process, channel):
-
-        async def call() -> None:
-            with pytest.raises(WorkerCrashedError) as caught:
-                await channel.call(a_call("wait_for_ever", note=str(note)))
-            errors.append(caught.value)
-
-        async with anyio.create_task_group() as tasks:
-            for _ in range(20):
-                tasks.start_soon(call)
-            await until(note.with_suffix(".begun").exists)
-            await process.kill()
-
-    assert len(errors) == 20
 
 
 async def test_a_worker_runs_as_many_calls_at_once_as_it_has_threads(
@@ -824,7 +804,8 @@ async def test_a_crash_is_told_to_whoever_waits_and_to_all_that_come(
             errors.append(caught.value)
 
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(call)
+            for _ in range(20):
+                tasks.start_soon(call)
             await until(note.with_suffix(".begun").exists)
             await process.kill()
 
@@ -838,7 +819,7 @@ async def test_a_crash_is_told_to_whoever_waits_and_to_all_that_come(
         ):
             with pytest.raises(WorkerCrashedError):
                 await attempt()
-    assert len(errors) == 1
+    assert len(errors) == 20
 
 
 async def test_a_crash_ends_a_stream(open_end: OpenEnd) -> None:
@@ -885,38 +866,12 @@ async def test_a_way_that_is_closed_when_its_worker_has_ended_tells_a_crash(
     assert len(errors) == 1
 
 
-def spec(threads: int) -> LaunchSpec:
-    here = str(Path(__file__).parent)
-    return LaunchSpec(
-        worker_id=WorkerId(f"w{next(numbers)}"),
-        pool="contract",
-        python=sys.executable,
-        cwd=here,
-        sys_path=(here, *sys.path),
-        adapters=(AdapterSource(name="contract_tools:ContractTools"),),
-        profile=Profile.PROCESS if threads == 1 else Profile.THREAD,
-        threads=threads,
-        message_bytes=64 * 1024 * 1024,
-        ready_timeout=30,
-    )
-
-
 def open_line(process: WorkerProcess) -> AbstractAsyncContextManager[WorkerChannel]:
     return open_grpc_channel(
         address=process.announcement.address,
         token=process.token,
-        message_bytes=64 * 1024 * 1024,
+        message_bytes=MESSAGE_BYTES,
         buffers=process.buffers,
-    )
-
-
-def a_call(tool: str, **parameters: object) -> ToolCall:
-    number = next(numbers)
-    return ToolCall(
-        call_id=CallId(f"call-{number}"),
-        correlation_id=CorrelationId(f"sp-{number:024x}"),
-        tool_name=tool,
-        parameters=parameters,
     )
 
 

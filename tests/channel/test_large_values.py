@@ -3,7 +3,6 @@
 import itertools
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
@@ -16,24 +15,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from snakepit_nb.calls import CellCall, CellEvent, ToolCall
+from snakepit_nb.calls import CellCall, CellEvent
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
 from snakepit_nb.errors import ValueEncodingError
-from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
-from snakepit_nb.launch.launcher import LaunchSpec
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
 from snakepit_nb.launch.runtime_directory import SHARED_MEMORY
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
-from snakepit_nb.settings import AdapterSource
 from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.frames import LARGE
+from tests.channel.making import a_call, a_worker, numbers
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
 MIB = 1024 * 1024
 MESSAGE_BYTES = 2 * MIB
 ROUNDS = 60
-numbers = itertools.count(1)
 Way = tuple[SubprocessWorker, GrpcChannel]
 
 
@@ -45,7 +42,9 @@ def anyio_backend() -> str:
 @asynccontextmanager
 async def open_way(shared_memory: Path = SHARED_MEMORY) -> AsyncIterator[Way]:
     async with open_subprocess_launcher(sweeps=False, shared_memory=shared_memory) as launcher:
-        worker = await launcher.launch(spec())
+        worker = await launcher.launch(
+            a_worker("large_tools:LargeTools", message_bytes=MESSAGE_BYTES)
+        )
         async with open_grpc_channel(
             address=worker.announcement.address,
             token=worker.token,
@@ -59,30 +58,6 @@ async def open_way(shared_memory: Path = SHARED_MEMORY) -> AsyncIterator[Way]:
 async def way() -> AsyncIterator[Way]:
     async with open_way() as opened:
         yield opened
-
-
-def spec() -> LaunchSpec:
-    here = str(Path(__file__).parent)
-    return LaunchSpec(
-        worker_id=WorkerId(f"w{next(numbers)}"),
-        pool="large",
-        python=sys.executable,
-        cwd=here,
-        sys_path=(here, *sys.path),
-        adapters=(AdapterSource(name="large_tools:LargeTools"),),
-        message_bytes=MESSAGE_BYTES,
-        ready_timeout=30,
-    )
-
-
-def a_call(tool: str, **parameters: object) -> ToolCall:
-    number = next(numbers)
-    return ToolCall(
-        call_id=CallId(f"call-{number}"),
-        correlation_id=CorrelationId(f"sp-{number:024x}"),
-        tool_name=tool,
-        parameters=parameters,
-    )
 
 
 def left(space: BufferSpace) -> list[str]:

@@ -50,7 +50,9 @@ class Circuits:
         if isinstance(error, CircuitOpenError):
             return
         now = time.monotonic()
-        state = self._breakers.settle(call.tool_name, failed=_has_failed(call, error), now=now)
+        lost = call.worker_id if isinstance(error, WorkerCrashedError) else None
+        failed = _has_failed(call, error)
+        state = self._breakers.settle(call.tool_name, failed=failed, now=now, lost=lost)
         if state is not None:
             self._telling.circuit_changed(call.tool_name, is_open=state is Circuit.OPEN)
 

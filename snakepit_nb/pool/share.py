@@ -133,7 +133,8 @@ class Share:
         )
         if isinstance(decision, NoRetry):
             raise final_error(call, loss, decision) from None
-        if loss.progress is not Progress.NOT_STARTED and not self._dispatch.retries.take():
+        has_begun = loss.progress is not Progress.NOT_STARTED
+        if has_begun and not self._dispatch.retries.take(loss.worker_id):
             raise final_error(call, loss, NoRetry.BUDGET) from None
         return decision.delay
 

@@ -4,6 +4,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
+from snakepit_nb.identifiers import WorkerId
+
 REMEMBERED = 1000  # tools
 
 
@@ -21,6 +23,8 @@ class Circuit(StrEnum):
 @dataclass(slots=True)
 class _Breaker:
     failures: int = 0  # one after the other
+    lost: WorkerId | None = None
+    """The worker whose loss was the last of them, if it was one."""
     opened_at: float | None = None
     is_probed: bool = False
 
@@ -63,14 +67,18 @@ class Breakers:
         breaker.is_probed = left <= 0
         return max(left, 0.0)
 
-    def settle(self, tool: str, *, failed: bool | None, now: float) -> Circuit | None:
+    def settle(
+        self, tool: str, *, failed: bool | None, now: float, lost: WorkerId | None = None
+    ) -> Circuit | None:
         """Notes how a call that passed has ended; None: it tells nothing of the tool.
+
+        The loss of one worker is one failure, however many calls of the tool it ran.
 
         Returns the state that the tool's breaker has newly come to, if it has.
         """
         breaker = self._breakers.get(tool)
         if failed:
-            return self._note_failure(tool, now)
+            return self._note_failure(tool, now, lost)
         if breaker is None:
             return None
         was_open = breaker.opened_at is not None
@@ -80,13 +88,16 @@ class Breakers:
         del self._breakers[tool]
         return Circuit.CLOSED if was_open else None
 
-    def _note_failure(self, tool: str, now: float) -> Circuit | None:
+    def _note_failure(self, tool: str, now: float, lost: WorkerId | None) -> Circuit | None:
         if self._limit is None:
             return None
         breaker = self._breakers.setdefault(tool, _Breaker())
         self._breakers.move_to_end(tool)
         if len(self._breakers) > REMEMBERED:
             self._breakers.popitem(last=False)
+        if lost is not None and lost == breaker.lost:
+            return None
+        breaker.lost = lost
         breaker.failures += 1
         is_news = breaker.failures == self._limit or breaker.is_probed
         if not is_news:

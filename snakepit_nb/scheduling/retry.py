@@ -1,10 +1,12 @@
 """Whether a call whose worker was lost is run again, and when."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from snakepit_nb.errors import Progress
+from snakepit_nb.identifiers import WorkerId
 
 MOST_BEGUN = 2
 """In how many workers a call may have begun: what crashed two is not tried on a third."""
@@ -15,7 +17,9 @@ DELAYS = (0.1, 0.2, 0.4)
 JITTER = 0.25
 """By how much of itself a delay is changed at random."""
 BUDGET = 10.0
-"""How many calls that had begun may be run again at once, after a time of quiet."""
+"""How many workers may be lost at once whose calls are run again that had begun."""
+REMEMBERED = 100
+"""How many of the last lost workers are known."""
 BUDGET_PER_CALL = 0.2
 """How much of that each call that ends well gives back."""
 
@@ -27,7 +31,7 @@ class NoRetry(Enum):
     PARTLY_TOLD = "its first items are out"
     TWO_CRASHES = "it has crashed two workers"
     ATTEMPTS = "too many workers were lost before they began it"
-    BUDGET = "too many calls were run again of late"
+    BUDGET = "too many workers were lost of late"
     NO_TIME = "no time was left"
 
 
@@ -73,18 +77,22 @@ def _delay(attempts: int, chance: float) -> float:
 
 
 class RetryBudget:
-    """How many calls may yet be run again, so that a storm of crashes does not feed itself."""
+    """Whether calls are run again, so that a storm of crashes does not feed itself."""
 
     def __init__(self) -> None:
         self.left = BUDGET
+        self._paid: deque[WorkerId] = deque(maxlen=REMEMBERED)
 
     def note_success(self) -> None:
         """Notes a call that ended well."""
         self.left = min(BUDGET, self.left + BUDGET_PER_CALL)
 
-    def take(self) -> bool:
-        """Takes one, if there is one."""
+    def take(self, lost: WorkerId) -> bool:
+        """Pays for all that a lost worker ran, if there is enough."""
+        if lost in self._paid:
+            return True
         if self.left < 1:
             return False
         self.left -= 1
+        self._paid.append(lost)
         return True

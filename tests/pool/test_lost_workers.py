@@ -212,6 +212,27 @@ async def test_calls_of_one_lost_worker_are_each_told_the_truth_of_their_own() -
     assert again.value is not None
 
 
+async def test_one_lost_worker_counts_once_however_many_calls_it_ran() -> None:
+    desk = SafeDesk()
+    names = [str(number) for number in range(40)]
+    async with opened(desk, workers=1, profile=Profile.THREAD, threads=40, breaker_limit=2) as (
+        pool,
+        launcher,
+    ):
+        once = [Outcome(partial(pool.call, a_call("work", n), timeout=None)) for n in names[:20]]
+        again = [Outcome(partial(pool.call, a_call("again", n), timeout=None)) for n in names[20:]]
+        async with anyio.create_task_group() as tasks:
+            for outcome in (*once, *again):
+                tasks.start_soon(outcome)
+            await desk.until_begun(*names)
+            desk.open(*names[20:])
+            crash(launcher, "w0")
+
+        assert all(isinstance(outcome.error, WorkerCrashedError) for outcome in once)
+        assert [outcome.error for outcome in again] == [None] * 20
+        assert pool.snapshot().circuits == {}
+
+
 async def test_a_call_can_be_cancelled_while_it_waits_to_run_again() -> None:
     desk = SafeDesk()
     async with opened(desk, workers=1) as (pool, launcher):

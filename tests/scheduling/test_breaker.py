@@ -1,5 +1,6 @@
 """Circuit breakers, on a clock of the test's."""
 
+from snakepit_nb.identifiers import worker_id
 from snakepit_nb.scheduling.breaker import Breakers, Circuit
 
 
@@ -62,6 +63,16 @@ def test_calls_that_ran_already_do_not_open_it_twice() -> None:
 
     assert breakers.settle("embed", failed=True, now=10.0) is None
     assert breakers.admit("embed", 30.0) == 0.0
+
+
+def test_the_loss_of_a_worker_is_one_failure_however_many_calls_it_ran() -> None:
+    breakers = Breakers(limit=3, seconds=30.0)
+    for number in (0, 1):
+        for _ in range(20):
+            lost = worker_id(0, number)
+            assert breakers.settle("embed", failed=True, now=0.0, lost=lost) is None
+
+    assert breakers.settle("embed", failed=True, now=0.0, lost=worker_id(0, 2)) is Circuit.OPEN
 
 
 def test_without_a_limit_none_opens() -> None:

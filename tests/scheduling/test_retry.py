@@ -3,6 +3,7 @@
 import pytest
 
 from snakepit_nb.errors import Progress
+from snakepit_nb.identifiers import worker_id
 from snakepit_nb.scheduling.retry import (
     BUDGET,
     BUDGET_PER_CALL,
@@ -79,13 +80,14 @@ def test_no_call_is_run_again_after_its_time(left: float, *, is_tried: bool) -> 
 
 def test_the_budget_is_never_exceeded_and_is_earned_by_calls_that_end_well() -> None:
     budget = RetryBudget()
-    taken = sum(budget.take() for _ in range(100))
+    taken = sum(budget.take(worker_id(place, 0)) for place in range(100))
     for _ in range(round(1 / BUDGET_PER_CALL)):
         budget.note_success()
 
     assert taken == BUDGET
-    assert budget.take()
-    assert not budget.take()
+    assert budget.take(worker_id(200, 0))
+    assert not budget.take(worker_id(201, 0))
+    assert budget.take(worker_id(200, 0))  # it is paid for, whatever else it ran
     for _ in range(1000):
         budget.note_success()
     assert budget.left == BUDGET

@@ -1,7 +1,7 @@
 """Circuit breakers: a tool that keeps losing its workers is not called for a while."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from snakepit_nb.identifiers import WorkerId
@@ -23,8 +23,8 @@ class Circuit(StrEnum):
 @dataclass(slots=True)
 class _Breaker:
     failures: int = 0  # one after the other
-    lost: WorkerId | None = None
-    """The worker whose loss was the last of them, if it was one."""
+    lost: set[WorkerId] = field(default_factory=set)
+    """The workers whose losses are among them."""
     opened_at: float | None = None
     is_probed: bool = False
 
@@ -95,9 +95,10 @@ class Breakers:
         self._breakers.move_to_end(tool)
         if len(self._breakers) > REMEMBERED:
             self._breakers.popitem(last=False)
-        if lost is not None and lost == breaker.lost:
+        if lost in breaker.lost:
             return None
-        breaker.lost = lost
+        if lost is not None:
+            breaker.lost.add(lost)
         breaker.failures += 1
         is_news = breaker.failures == self._limit or breaker.is_probed
         if not is_news:

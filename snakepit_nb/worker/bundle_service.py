@@ -25,6 +25,7 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
     def __init__(self, tools: ToolService, message_bytes: int) -> None:
         self._tools = tools
         self._largest = message_bytes - FRAME_BYTES
+        self._together = min(ANSWERS_BYTES, self._largest)
 
     async def ExecuteTools(  # type: ignore[override]  # it writes
         self, request: cells.ToolBundle, context: ServicerContext
@@ -37,7 +38,7 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
             left = len(request.calls)
             while left:
                 ready = [await answers.get(), *_those_in(answers)]
-                for message in _messages(ready, min(ANSWERS_BYTES, self._largest)):
+                for message in _messages(ready, self._together):
                     await context.write(message)
                 left -= len(ready)
 

@@ -67,12 +67,12 @@ def test_calls_that_ran_already_do_not_open_it_twice() -> None:
 
 def test_the_loss_of_a_worker_is_one_failure_however_many_calls_it_ran() -> None:
     breakers = Breakers(limit=3, seconds=30.0)
-    for number in (0, 1):
-        for _ in range(20):
-            lost = worker_id(0, number)
+    for _ in range(20):
+        for place in (0, 1):  # at the same time, so that their calls end by turns
+            lost = worker_id(place, 0)
             assert breakers.settle("embed", failed=True, now=0.0, lost=lost) is None
 
-    assert breakers.settle("embed", failed=True, now=0.0, lost=worker_id(0, 2)) is Circuit.OPEN
+    assert breakers.settle("embed", failed=True, now=0.0, lost=worker_id(2, 0)) is Circuit.OPEN
 
 
 def test_without_a_limit_none_opens() -> None:

@@ -41,6 +41,7 @@ from snakepit_nb.scheduling.scheduler import Scheduler
 from snakepit_nb.scheduling.snapshot import WorkerState
 from snakepit_nb.settings import PoolSettings
 from snakepit_nb.telemetry.bus import wanted
+from snakepit_nb.telemetry.correlation import belong_to
 from snakepit_nb.telemetry.events import SessionLost as SessionLossTold
 
 from .circuits import Circuits
@@ -287,6 +288,7 @@ class Dispatch:
 
     async def _supervise(self, worker_id: WorkerId) -> None:
         """Attends one worker for its whole life."""
+        belong_to(None)  # not to the call behind whose decision it was started
         spec, since = launch_spec(self.settings, worker_id), time.monotonic()
         try:
             async with open_worker(spec, self._launcher, self._connect, self._starting) as worker:

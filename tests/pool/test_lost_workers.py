@@ -19,9 +19,11 @@ from snakepit_nb.errors import (
     SessionLostError,
     WorkerCrashedError,
 )
+from snakepit_nb.identifiers import CorrelationId
 from snakepit_nb.pool.pool import Pool
 from snakepit_nb.pool.snapshot import WorkerStatus
 from snakepit_nb.settings import Affinity, Profile
+from snakepit_nb.telemetry.correlation import current_correlation_id
 from snakepit_nb.testing import open_in_process_launcher, open_test_pool
 from snakepit_nb.testing.in_process_launcher import InProcessLauncher
 from snakepit_nb.testing.in_process_worker import InProcessWorker
@@ -109,6 +111,29 @@ async def test_an_idempotent_call_runs_again_on_another_worker() -> None:
     assert outcome.error is None
     assert desk.begun == ["a", "a"]
     assert second != first
+
+
+async def test_the_worker_that_replaces_another_does_not_belong_to_the_call_that_lost_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    belonged: list[CorrelationId | None] = []
+
+    def note(_: object) -> bool:
+        belonged.append(current_correlation_id())
+        return True
+
+    caplog.handler.addFilter(note)
+    desk = SafeDesk()
+    async with opened(desk) as (pool, launcher):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(Outcome(partial(pool.call, a_call(name="a"), timeout=None)))
+            await desk.until_begun("a")
+            crash(launcher, "w0")
+        await until(lambda: [worker.state for worker in pool.snapshot().workers] == ["idle"])
+        crash(launcher, "w0.1")
+        await until(lambda: "worker w0.1 ended by itself" in caplog.text)
+
+    assert set(belonged) == {None}
 
 
 async def test_what_crashes_two_workers_is_not_tried_on_a_third() -> None:

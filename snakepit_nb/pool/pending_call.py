@@ -196,8 +196,13 @@ class PendingCall:
         left = self.seconds_left
         is_over = left is not None and left <= 0
         limit = self.timeout if is_over else queue_timeout
+        more_time = (
+            "give it more time: --timeout"
+            if is_over
+            else "let calls wait for longer: %snakepit config queue_timeout=60, then start it again"
+        )
         return (CallTimeoutError if is_over else QueueTimeoutError)(
             f"{self.what} waited {limit:g} s for a worker: all are busy. See "
-            "%snakepit status; start more workers, or give it more time.",
+            f"%snakepit status; start more workers, or {more_time}.",
             correlation_id=self.correlation_id,
         )

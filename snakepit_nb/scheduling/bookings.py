@@ -222,10 +222,8 @@ class Bookings:
         return following
 
     def _grant_waiting(self, call_id: CallId | None, now: float) -> list[Decision]:
-        """Grants a share to a call that waits, if it still does and there is one."""
+        """Grants the room that there is for a call that may run now; to it, if it came first."""
         if call_id is None or call_id not in self._queue:
             return []
         worker = self._placement.place(self._queue[call_id])
-        if worker is None:
-            return []
-        return [self._grant(worker, self._queue.remove(call_id), now)]
+        return [] if worker is None else self.fill(worker, now)

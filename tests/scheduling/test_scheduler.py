@@ -620,6 +620,22 @@ def test_who_is_due_is_replaced_in_its_own_place_though_a_lower_one_is_free() ->
     assert story.ready("w2.1") == [stop("w2")]
 
 
+def test_a_cell_whose_turn_comes_while_a_worker_gets_ready_overtakes_nobody() -> None:
+    story = Story(1)
+    story.submit("a1", "a", is_cell=True)
+    story.submit("first")
+    story.submit("a2", "a", is_cell=True)
+    story.end_session("a")
+    story.due("w0")
+    story.submit("second")
+    story.submit("a3", "a", is_cell=True)
+    assert story.end("a1") == [grant("first", "w0")]
+
+    # w0 goes, and with it `a2`: so the turn of `a3` comes, which may run on w0.1.
+    assert story.ready("w0.1") == [refuse("a2", lost("a", "w0")), grant("second", "w0.1")]
+    assert story.end("second") == [grant("a3", "w0.1")]
+
+
 def test_a_worker_whose_call_cannot_be_stopped_is_killed_when_its_others_have_ended() -> None:
     story = Story(2)
     story.submit("stuck")

@@ -2,7 +2,8 @@
 
 All in one run, by turns, because machines are shared and noisy: read the ratios. Latencies are of
 one process each, in blocks of calls, so that none pays for the caches that another has filled. The
-others trace nothing, so these pools do not either: what that costs, `telemetry.py` tells.
+others trace nothing, so these pools do not either: what that costs, `telemetry.py` tells. Calls are
+those of one cell, whose correlation id they share, but where it is said that each has its own.
 
 Usage: python benchmarks/calls.py
 """
@@ -14,7 +15,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from contextvars import Context
 from functools import partial
+from itertools import count
 from typing import Any
 
 import anyio.from_thread
@@ -33,6 +36,8 @@ IN_FLIGHT = 64
 MANY = 3_000
 MAPPED = 10_000
 CHUNK = 500
+
+numbers = count()
 
 Work = Callable[[], object]
 AsyncWork = Callable[[], Awaitable[object]]
@@ -101,10 +106,11 @@ def main() -> None:
         cluster = ipyparallel.Cluster(n=WORKERS, log_level=40)
         client = opened.enter_context(cluster)
         client.wait_for_engines(WORKERS)
-        latencies(figures, one, bare, lone, client)
-        asyncio.run(awaited_latencies(figures, bare))
-        throughput(figures, bare, executors, client)
-        maps(figures, pool, executors, client)
+        with snakepit.correlation():
+            latencies(figures, one, bare, lone, client)
+            asyncio.run(awaited_latencies(figures, bare))
+            throughput(figures, bare, executors, client)
+            maps(figures, pool, executors, client)
 
 
 def start_pool(workers: int, **options: Any) -> snakepit.Pool:
@@ -122,6 +128,7 @@ def latencies(
     """Times no-ops that block, one after the other."""
     works: dict[str, Work] = {
         "pool.call": partial(pool.call, "nothing"),
+        "pool.call, own ids": partial(Context().run, pool.call, "nothing"),
         "pool.submit": lambda: pool.submit(nothing).result(),
         "gRPC echo, same threads, bare portal": bare.blocking,
     }
@@ -143,6 +150,11 @@ def latencies(
         "gRPC echo, same threads, bare portal, median",
     )
     figures.ratio(
+        "pool.call, own ids / echo through a bare portal",
+        "pool.call, own ids, median",
+        "gRPC echo, same threads, bare portal, median",
+    )
+    figures.ratio(
         "pool.call / ipyparallel (below 1)",
         "pool.call, median",
         "ipyparallel direct view, median",
@@ -154,6 +166,7 @@ async def awaited_latencies(figures: Figures, bare: "BareEchoes") -> None:
     async with snakepit.open_pool(1, adapters=[Idle], name="awaited", telemetry=False) as pool:
         works: dict[str, AsyncWork] = {
             "await pool.call": partial(pool.call, "nothing_soon"),
+            "await pool.call, own ids": partial(own_id, pool),
             "await gRPC echo, same threads": bare.awaited,
         }
         times: dict[str, list[float]] = {name: [] for name in works}
@@ -170,6 +183,16 @@ async def awaited_latencies(figures: Figures, bare: "BareEchoes") -> None:
         "await pool.call, median",
         "await gRPC echo, same threads, median",
     )
+    figures.ratio(
+        "await pool.call, own ids / echo",
+        "await pool.call, own ids, median",
+        "await gRPC echo, same threads, median",
+    )
+
+
+async def own_id(pool: AsyncPool) -> None:
+    """Calls with a correlation id that no other call has."""
+    await pool.call("nothing_soon", correlation_id=str(next(numbers)))
 
 
 def throughput(
@@ -181,6 +204,9 @@ def throughput(
         pool.call("nothing_soon")
         works: dict[str, Callable[[], float]] = {
             "await pool.call": lambda: asyncio.run(awaited_a_second("many")),
+            "await pool.call, own ids": lambda: Context().run(
+                asyncio.run, awaited_a_second("many")
+            ),
             "raw grpc.aio unary": bare.unary_a_second,
             "raw grpc.aio, one long-lived stream": bare.streamed_a_second,
             "pool.submit": partial(submitted_a_second, pool),
@@ -197,6 +223,11 @@ def throughput(
     figures.ratio(
         "await pool.call / raw grpc.aio (at least 0.7)",
         "await pool.call, 64 in flight",
+        "raw grpc.aio unary, 64 in flight",
+    )
+    figures.ratio(
+        "await pool.call, own ids / raw grpc.aio",
+        "await pool.call, own ids, 64 in flight",
         "raw grpc.aio unary, 64 in flight",
     )
     figures.ratio(

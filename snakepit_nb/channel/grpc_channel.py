@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -49,6 +49,7 @@ from snakepit_nb.wire.unary import answer_of
 
 from .bundles import MANY_CALLS, Bundles, small_bytes
 from .channel import EventTap, PutCellEvent
+from .exchange import Rpc
 from .translated import Translated, read_message
 
 NO_BUFFERS = BufferSpace()
@@ -101,7 +102,7 @@ class GrpcChannel:
         self._token = (TOKEN_HEADER, token)
         self._buffers = BufferEnd(buffers, Side.KERNEL)
         self._tools = snakepit_cells_pb2_grpc.BundleServiceStub(channel)
-        self._bundles = Bundles(self._execute_bundle, self._interrupt_soon)
+        self._bundles = Bundles(self._begin_exchange, self._interrupt_soon)
         self._small_bytes = small_bytes(message_bytes)
         self._under_way = 0  # unary calls of tools
         self._leaving: set[asyncio.Task[None]] = set()  # held, because the loop holds tasks weakly
@@ -242,22 +243,22 @@ class GrpcChannel:
     async def _execute(
         self, request: bridge.ExecuteToolRequest, call: ToolCall
     ) -> bridge.ExecuteToolResponse:
-        """Runs a tool by an RPC of its own, or, where many are under way, together with others."""
+        """Runs a tool by an RPC of its own, or by one that it shares with others."""
         self._under_way += 1
         try:
-            if self._under_way >= MANY_CALLS and request.ByteSize() <= self._small_bytes:
-                with Translated(self, call.correlation_id):
-                    response = await self._bundles.answer(call, request)
-                if response is not None:
-                    return response
+            if request.ByteSize() <= self._small_bytes:
+                kept = self._bundles.kept(call.correlation_id)
+                if kept is not None or self._under_way >= MANY_CALLS:
+                    with Translated(self, call.correlation_id):
+                        response = await self._bundles.answer(call, request, kept)
+                    if response is not None:
+                        return response
             return await self._unary(self._bridge.ExecuteTool, request, call)
         finally:
             self._under_way -= 1
 
-    def _execute_bundle(
-        self, bundle: cells.ToolBundle, headers: Sequence[tuple[str, str]]
-    ) -> "grpc.aio.UnaryStreamCall[Any, cells.ToolAnswers]":
-        return self._tools.ExecuteTools(bundle, metadata=grpc.aio.Metadata(self._token, *headers))
+    def _begin_exchange(self, headers: Sequence[tuple[str, str]]) -> Rpc:
+        return self._tools.ExecuteTools(metadata=grpc.aio.Metadata(self._token, *headers))
 
     async def _read_output(self, output: cells.CellOutput) -> CellEvent | CellReply:
         read = partial(read_output, output, self._buffers)

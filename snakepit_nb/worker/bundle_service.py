@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TypeAlias
 
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
@@ -12,6 +13,8 @@ from .tool_service import ToolService
 from .watch import Headers, ServicerContext
 
 log = logging.getLogger(__name__)
+
+Execute: TypeAlias = Callable[[cells.BundledCall], Awaitable[cells.ToolAnswer]]
 
 ANSWERS_BYTES = 256 * 1024
 """So much goes together; a larger answer goes alone."""
@@ -25,26 +28,25 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
     def __init__(self, tools: ToolService, message_bytes: int) -> None:
         self._tools = tools
         self._largest = message_bytes - FRAME_BYTES
-        self._together = min(ANSWERS_BYTES, self._largest)
+        self._exchanges: set[_Exchange] = set()
 
-    async def ExecuteTools(  # type: ignore[override]  # it writes
-        self, request: cells.ToolBundle, context: ServicerContext
+    def close(self) -> None:
+        """Takes no more calls; what runs is answered. Else the server would wait for more."""
+        for exchange in self._exchanges:
+            exchange.close()
+
+    async def ExecuteTools(  # type: ignore[override]  # it reads and writes
+        self, _: AsyncIterator[cells.ToolBundle], context: ServicerContext
     ) -> None:
         """Runs the tools and sends each answer when it is there."""
-        answers: asyncio.Queue[cells.ToolAnswer] = asyncio.Queue()
-        async with asyncio.TaskGroup() as tasks:
-            for number, call in enumerate(request.calls):
-                tasks.create_task(self._execute(number, call, answers))
-            left = len(request.calls)
-            while left:
-                ready = [await answers.get(), *_those_in(answers)]
-                for message in _messages(ready, self._together):
-                    await context.write(message)
-                left -= len(ready)
+        exchange = _Exchange(context, self._execute, min(ANSWERS_BYTES, self._largest))
+        self._exchanges.add(exchange)
+        try:
+            await exchange.run()
+        finally:
+            self._exchanges.discard(exchange)
 
-    async def _execute(
-        self, number: int, call: cells.BundledCall, answers: asyncio.Queue[cells.ToolAnswer]
-    ) -> None:
+    async def _execute(self, call: cells.BundledCall) -> cells.ToolAnswer:
         try:
             request = bridge.ExecuteToolRequest.FromString(call.request)
             response = await self._tools.execute(request, Headers(call.headers))
@@ -53,15 +55,57 @@ class BundleService(snakepit_cells_pb2_grpc.BundleServiceServicer):
             response = bridge.ExecuteToolResponse(error_message=type(error).__name__)
         data = response.SerializeToString()
         if len(data) <= self._largest:
-            answer = cells.ToolAnswer(number=number, response=data)
-        else:
-            answer = cells.ToolAnswer(number=number, too_large=f"it has {len(data)} bytes")
-        answers.put_nowait(answer)
+            return cells.ToolAnswer(number=call.number, response=data)
+        return cells.ToolAnswer(number=call.number, too_large=f"it has {len(data)} bytes")
 
 
-def _those_in(answers: asyncio.Queue[cells.ToolAnswer]) -> Iterator[cells.ToolAnswer]:
-    while not answers.empty():
-        yield answers.get_nowait()
+class _Exchange:
+    """One RPC. Answers that come while some are being written go together then."""
+
+    def __init__(self, context: ServicerContext, execute: Execute, together: int) -> None:
+        self._context = context
+        self._execute = execute
+        self._together = together
+        self._ready: list[cells.ToolAnswer] = []
+        self._is_sending = False
+
+    async def run(self) -> None:
+        """Returns when no more calls come and all are answered."""
+        async with asyncio.TaskGroup() as self._tasks:
+            self._read_on()
+
+    def close(self) -> None:
+        """Reads no more."""
+        self._reading.cancel()
+
+    def _read_on(self) -> None:
+        self._reading = self._tasks.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        """Runs what comes next, while another task of this kind waits for more.
+
+        So a call begins at once, and not when the loop comes to a new task.
+        """
+        bundle = await self._context.read()
+        if not isinstance(bundle, cells.ToolBundle):
+            return
+        self._read_on()
+        *others, last = bundle.calls
+        for call in others:
+            self._tasks.create_task(self._answer(call))
+        await self._answer(last)
+
+    async def _answer(self, call: cells.BundledCall) -> None:
+        answer = await self._execute(call)
+        self._ready.append(answer)
+        if self._is_sending:
+            return
+        self._is_sending = True
+        while self._ready:
+            ready, self._ready = self._ready, []
+            for message in _messages(ready, self._together):
+                await self._context.write(message)
+        self._is_sending = False
 
 
 def _messages(answers: list[cells.ToolAnswer], limit: int) -> Iterator[cells.ToolAnswers]:

@@ -47,4 +47,5 @@ async def open_server(
     try:
         yield
     finally:
+        bundles.close()
         await server.stop(STOP_SECONDS)

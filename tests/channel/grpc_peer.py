@@ -1,8 +1,8 @@
 """A server of grpc.aio in a process of its own, of which the tests see what it is told.
 
 `python -m tests.channel.grpc_peer SOCKET`. A line on its stdout for each thing that happens:
-`serves`, `begun` when a call runs, `ended` when gRPC has told it that nobody wants it any more, and
-of a bundle the correlation ids in its header.
+`serves`, `begun` when a call by itself runs, `ended` when gRPC has told it that nobody wants it any
+more; of an exchange the correlation ids in its header, and `finished` when no more calls come.
 """
 
 import asyncio
@@ -44,14 +44,21 @@ class Peer(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
 
 class PeerOfBundles(snakepit_cells_pb2_grpc.BundleServiceServicer):
     async def ExecuteTools(  # noqa: N802
-        self, request: cells.ToolBundle, context: Context
+        self, bundles: AsyncIterator[cells.ToolBundle], context: Context
     ) -> AsyncIterator[cells.ToolAnswers]:
-        """Answers all but the last call."""
+        """Answers all but those of the tool `forget`; ends at one of `break`."""
         headers = context.invocation_metadata() or ()
         tell(" ".join(str(value) for key, value in headers if key == CORRELATION_HEADER))
         response = bridge.ExecuteToolResponse(success=True).SerializeToString()
-        for number in range(len(request.calls) - 1):
-            yield cells.ToolAnswers(answers=[cells.ToolAnswer(number=number, response=response)])
+        async for bundle in bundles:
+            for call in bundle.calls:
+                tool_name = bridge.ExecuteToolRequest.FromString(call.request).tool_name
+                if tool_name == "break":
+                    return
+                if tool_name != "forget":
+                    answer = cells.ToolAnswer(number=call.number, response=response)
+                    yield cells.ToolAnswers(answers=[answer])
+        tell("finished")
 
 
 async def wait_until_unwanted() -> None:

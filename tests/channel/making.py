@@ -10,13 +10,15 @@ from snakepit_nb.launch.launcher import LaunchSpec
 from snakepit_nb.settings import AdapterSource, Profile
 
 numbers = count(1)
+shared_id: CorrelationId | None = None
+"""That of all calls, as in one cell, where a test sets it."""
 
 
 def a_call(tool: str, **parameters: object) -> ToolCall:
     number = next(numbers)
     return ToolCall(
         call_id=CallId(f"call-{number}"),
-        correlation_id=CorrelationId(f"sp-{number:024x}"),
+        correlation_id=shared_id or CorrelationId(f"sp-{number:024x}"),
         tool_name=tool,
         parameters=parameters,
     )

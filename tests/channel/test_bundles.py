@@ -1,22 +1,27 @@
 """Calls that begin together travel together, and nothing but that is different for them."""
 
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import grpc
+import grpc.aio
 import pytest
 
 from snakepit_nb.calls import ToolCall
-from snakepit_nb.channel.bundles import MANY_CALLS, MOST_TOGETHER
+from snakepit_nb.channel.bundles import MANY_CALLS
+from snakepit_nb.channel.exchange import MOST_TOGETHER
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
 from snakepit_nb.errors import ValueEncodingError, WorkerCrashedError
-from snakepit_nb.identifiers import CorrelationId, WorkerId
+from snakepit_nb.identifiers import TOKEN_HEADER, CorrelationId, WorkerId
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.wire.buffers import BufferSpace
+from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
+from snakepit_nb.wire.generated.snakepit_cells_pb2_grpc import BundleServiceStub
+from snakepit_nb.wire.messages import write_call
 from tests.channel.making import a_call, a_worker
 from tests.channel.opened_peer import BOUND, Peer, open_peer
 
@@ -35,7 +40,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
-    """Answers calls that came together, but for the last of them; others never."""
+    """Answers calls that share an RPC, but for those of `forget`; others never."""
     async with open_peer() as opened:
         yield opened
 
@@ -45,12 +50,13 @@ async def test_the_header_of_a_bundle_has_the_correlation_ids_of_all(peer: Peer)
     async with peer.connect() as line, anyio.create_task_group() as tasks:
         channel = GrpcChannel(line, "token")
         for call in calls:
-            tasks.start_soon(called, channel, call)
+            tasks.start_soon(channel.call, call)
 
-        told = [await peer.line() for _ in range(ALONE + 2)]
+        told = [await peer.line() for _ in range(ALONE + 4)]
         tasks.cancel_scope.cancel()
 
-    bundles = sorted(line.split() for line in told if line != "begun")
+    assert (told.count("begun"), told.count("finished")) == (ALONE, 2)
+    bundles = sorted(line.split() for line in told if line not in {"begun", "finished"})
     ids = [call.correlation_id for call in calls[ALONE:]]
     assert bundles == [ids[:MOST_TOGETHER], ids[MOST_TOGETHER:]]
 
@@ -58,7 +64,7 @@ async def test_the_header_of_a_bundle_has_the_correlation_ids_of_all(peer: Peer)
 async def test_a_call_that_the_worker_forgets_to_answer_fails_and_the_others_do_not(
     peer: Peer,
 ) -> None:
-    calls = [a_call("add") for _ in range(ALONE + 5)]
+    calls = [*(a_call("add") for _ in range(ALONE + 4)), a_call("forget")]
     failed: list[CorrelationId | None] = []
     async with peer.connect() as line, anyio.create_task_group() as alone:
         channel = GrpcChannel(line, "token")
@@ -70,7 +76,7 @@ async def test_a_call_that_the_worker_forgets_to_answer_fails_and_the_others_do_
                 failed.append(error.correlation_id)
 
         for one in calls[:ALONE]:
-            alone.start_soon(called, channel, one)
+            alone.start_soon(channel.call, one)
         async with anyio.create_task_group() as together:
             for one in calls[ALONE:]:
                 together.start_soon(call, one)
@@ -79,24 +85,66 @@ async def test_a_call_that_the_worker_forgets_to_answer_fails_and_the_others_do_
     assert failed == [calls[-1].correlation_id]
 
 
-async def test_calls_of_one_cell_name_its_correlation_id_once(peer: Peer) -> None:
+async def test_calls_of_one_cell_share_an_rpc_from_the_second_one_on(peer: Peer) -> None:
     first = a_call("add")
-    calls = [replace(a_call("add"), correlation_id=first.correlation_id) for _ in range(ALONE + 5)]
+    another = a_call("add")
     async with peer.connect() as line, anyio.create_task_group() as tasks:
         channel = GrpcChannel(line, "token")
-        for call in calls:
-            tasks.start_soon(called, channel, call)
+        tasks.start_soon(channel.call, first)
+        await peer.wait_for("begun")
+        with anyio.fail_after(BOUND):
+            for _ in range(3):
+                await channel.call(replace(a_call("add"), correlation_id=first.correlation_id))
+        await peer.wait_for(first.correlation_id)
 
-        told = [await peer.line() for _ in range(ALONE + 1)]
+        tasks.start_soon(channel.call, another)
+        assert {await peer.line(), await peer.line()} == {"begun", "finished"}
+
+        with anyio.fail_after(BOUND):
+            await channel.call(replace(a_call("add"), correlation_id=another.correlation_id))
+        await peer.wait_for(another.correlation_id)
         tasks.cancel_scope.cancel()
 
-    assert sorted(told) == [*["begun"] * ALONE, first.correlation_id]
+
+async def test_calls_of_one_cell_that_begin_together_share_it_too(peer: Peer) -> None:
+    first = a_call("add")
+    async with peer.connect() as line, anyio.create_task_group() as tasks:
+        channel = GrpcChannel(line, "token")
+        tasks.start_soon(channel.call, first)
+        async with anyio.create_task_group() as answered:
+            for _ in range(MANY_CALLS + MOST_TOGETHER):
+                call = replace(a_call("add"), correlation_id=first.correlation_id)
+                answered.start_soon(channel.call, call)
+        assert sorted([await peer.line(), await peer.line()]) == ["begun", first.correlation_id]
+        assert await peer.is_silent()
+        tasks.cancel_scope.cancel()
 
 
+async def test_an_exchange_that_the_worker_ends_is_followed_by_another(peer: Peer) -> None:
+    first = a_call("add")
+    forgotten = replace(a_call("forget"), correlation_id=first.correlation_id)
+    async with peer.connect() as line, anyio.create_task_group() as tasks:
+        channel = GrpcChannel(line, "token")
+        tasks.start_soon(channel.call, first)
+        await peer.wait_for("begun")
+        with pytest.raises(WorkerCrashedError):
+            await channel.call(replace(forgotten, tool_name="break"))
+        await peer.wait_for(first.correlation_id)
+        with anyio.fail_after(BOUND):
+            await channel.call(replace(forgotten, tool_name="add"))
+        await peer.wait_for(first.correlation_id)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("in_one_cell", [False, True])
 @pytest.mark.parametrize("turns", range(6))
-async def test_a_way_that_is_closed_under_calls_is_told_to_all(peer: Peer, turns: int) -> None:
+async def test_a_way_that_is_closed_under_calls_is_told_to_all(
+    peer: Peer, turns: int, *, in_one_cell: bool
+) -> None:
     """Closed after so many turns of the loop: before they are sent, right then, or later."""
-    calls = [a_call("add") for _ in range(ALONE + 5)]
+    calls = [a_call("forget") for _ in range(ALONE + 5)]
+    if in_one_cell:
+        calls = [replace(call, correlation_id=calls[0].correlation_id) for call in calls]
     told: list[CorrelationId | None] = []
     async with peer.connect() as line:
         channel = GrpcChannel(line, "token")
@@ -146,7 +194,7 @@ async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:
     async with peer.connect() as line, anyio.create_task_group() as tasks:
         channel = GrpcChannel(line, "token")
         for _ in range(MANY_CALLS + 2):
-            tasks.start_soon(called, channel, a_call("add"))
+            tasks.start_soon(channel.call, a_call("add"))
             await peer.wait_for("begun")  # and so no bundle
         tasks.cancel_scope.cancel()
 
@@ -176,11 +224,24 @@ async def test_an_answer_that_is_too_large_for_a_message_fails_alone() -> None:
         assert values == {number: number * MIB // 16 for number in range(20) if number != 10}
 
 
+async def test_a_worker_that_stops_does_not_wait_for_more_calls() -> None:
+    async with open_subprocess_launcher(sweeps=False) as launcher:
+        worker = await launcher.launch(a_worker(LARGE_TOOLS, message_bytes=MIB))
+        credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
+        async with grpc.aio.secure_channel(worker.announcement.address, credentials) as line:
+            token = grpc.aio.Metadata((TOKEN_HEADER, worker.token))
+            exchange = BundleServiceStub(line).ExecuteTools(metadata=token)
+            request = write_call(a_call("echo", value=1), stream=False)
+            call = cells.BundledCall(request=request.SerializeToString())
+            await exchange.write(cells.ToolBundle(calls=[call]))
+            assert isinstance(await exchange.read(), cells.ToolAnswers)
+
+            await worker.stop(BOUND)
+
+            assert await exchange.read() is grpc.aio.EOF
+            assert await exchange.code() is grpc.StatusCode.OK
+
+
 def let_others_look_in(space: BufferSpace) -> None:
     """Makes the first directory such as no worker uses: what is large goes by message then."""
     Path(space.directories[0]).chmod(0o755)
-
-
-async def called(channel: GrpcChannel, call: ToolCall) -> None:
-    with suppress(WorkerCrashedError):  # the last of a bundle is not answered
-        await channel.call(call)

@@ -45,6 +45,7 @@ from snakepit_nb.launch.launcher import WorkerProcess
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
+from tests.channel import making
 from tests.channel.making import a_call, a_worker, numbers
 
 TOOLS = "contract_tools:ContractTools"
@@ -52,18 +53,22 @@ MESSAGE_BYTES = 64 * 1024 * 1024
 MANY = 100
 End = tuple[WorkerProcess, WorkerChannel]
 OpenEnd = Callable[[], Any]
-Kind = tuple[str, str, int]
-"""The channel, the backend, and how many threads the worker has."""
+Kind = tuple[str, str, int, bool]
+"""The channel, the backend, how many threads the worker has, whether all calls are of one cell."""
 
 
 @pytest.fixture(
     params=[
-        pytest.param(("grpc", "asyncio", 1), marks=pytest.mark.process, id="grpc"),
-        pytest.param(("grpc", "asyncio", 4), marks=pytest.mark.process, id="grpc-threads"),
-        pytest.param(("direct", "asyncio", 1), id="direct-asyncio"),
-        pytest.param(("direct", "asyncio", 4), id="direct-asyncio-threads"),
-        pytest.param(("direct", "trio", 1), id="direct-trio"),
-        pytest.param(("direct", "trio", 4), id="direct-trio-threads"),
+        pytest.param(("grpc", "asyncio", 1, False), marks=pytest.mark.process, id="grpc"),
+        pytest.param(("grpc", "asyncio", 4, False), marks=pytest.mark.process, id="grpc-threads"),
+        pytest.param(("grpc", "asyncio", 1, True), marks=pytest.mark.process, id="grpc-cell"),
+        pytest.param(
+            ("grpc", "asyncio", 4, True), marks=pytest.mark.process, id="grpc-threads-cell"
+        ),
+        pytest.param(("direct", "asyncio", 1, False), id="direct-asyncio"),
+        pytest.param(("direct", "asyncio", 4, False), id="direct-asyncio-threads"),
+        pytest.param(("direct", "trio", 1, False), id="direct-trio"),
+        pytest.param(("direct", "trio", 4, False), id="direct-trio-threads"),
     ],
     scope="module",
 )
@@ -77,6 +82,12 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture(scope="module")
 def anyio_backend(kind: Kind) -> str:
     return kind[1]
+
+
+@pytest.fixture(autouse=True)
+def _calls_are_of_one_cell(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind[3]:
+        monkeypatch.setattr(making, "shared_id", CorrelationId("sp-cell"))
 
 
 @pytest.fixture(scope="module")

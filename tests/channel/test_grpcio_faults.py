@@ -27,6 +27,7 @@ from snakepit_nb.channel.grpc_channel import GrpcChannel
 from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from tests.channel.making import a_call
 from tests.channel.opened_peer import A_WHILE, BOUND, Peer, open_peer
 
 pytestmark = pytest.mark.process
@@ -81,7 +82,7 @@ async def test_our_unary_call_obeys_each_cancellation() -> None:
     async with open_peer() as peer, peer.connect() as channel:
         ours = GrpcChannel(channel, "token")
 
-        obeyed = await cancellations_obeyed(peer, lambda: ours.call(CALL))
+        obeyed = await cancellations_obeyed(peer, lambda: ours.call(a_call("wait")))
 
     assert obeyed == ROUNDS
 

@@ -24,6 +24,7 @@ from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
 from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.frames import LARGE
+from tests.channel import making
 from tests.channel.making import a_call, a_worker, numbers
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
@@ -237,7 +238,11 @@ async def test_a_chunk_that_is_gone_ends_its_stream_and_nothing_else(way: Way) -
     assert (await channel.call(a_call("length", value=bytes(MIB)))).value == MIB
 
 
-async def test_nothing_is_left_of_calls_that_are_cancelled_at_any_time(way: Way) -> None:
+@pytest.mark.parametrize("cell", [None, "sp-cell"])
+async def test_nothing_is_left_of_calls_that_are_cancelled_at_any_time(
+    way: Way, monkeypatch: pytest.MonkeyPatch, cell: CorrelationId | None
+) -> None:
+    monkeypatch.setattr(making, "shared_id", cell)
     worker, channel = way
     value = np.zeros(2 * MIB, "u1")
     for number in range(ROUNDS):

@@ -37,19 +37,35 @@ def _tapped(serve: Serve) -> Serve:
     return tapped
 
 
-def _tapped_bundle(serve: Serve) -> Serve:
-    async def tapped(service: Any, bundle: Any, context: Any) -> Any:  # noqa: ANN401 (gRPC's)
-        headers = [(key.lower(), value) for key, value in context.invocation_metadata()]
+class _Tapped:
+    """The context of an exchange; notes what it reads."""
+
+    def __init__(self, context: Any) -> None:  # noqa: ANN401 (gRPC's)
+        self._context = context
+        self.write = context.write
+        self.invocation_metadata = context.invocation_metadata
+
+    async def read(self) -> object:
+        bundle = await self._context.read()
+        for call in getattr(bundle, "calls", ()):  # none at the end
+            self._note(call)
+        return bundle
+
+    def _note(self, call: Any) -> None:  # noqa: ANN401 (gRPC's)
+        metadata = ExecuteToolRequest.FromString(call.request).metadata
+        mine = metadata["correlation_id"]
+        headers = [(key.lower(), value) for key, value in self.invocation_metadata()]
         together = [value for key, value in headers if key == "x-snakepit-correlation-id"]
-        for call in bundle.calls:
-            metadata = ExecuteToolRequest.FromString(call.request).metadata
-            mine = metadata["correlation_id"]
-            _wire[metadata["snakepit_call_id"]] = {
-                "header": [value for value in together if value == mine],
-                "metadata": [mine],
-                "parent": [value for key, value in call.headers.items() if key == "traceparent"],
-            }
-        return await serve(service, bundle, context)
+        _wire[metadata["snakepit_call_id"]] = {
+            "header": [value for value in together if value == mine],
+            "metadata": [mine],
+            "parent": [value for key, value in call.headers.items() if key == "traceparent"],
+        }
+
+
+def _tapped_exchange(serve: Serve) -> Serve:
+    async def tapped(service: Any, bundles: Any, context: Any) -> Any:  # noqa: ANN401 (gRPC's)
+        return await serve(service, bundles, _Tapped(context))
 
     return tapped
 
@@ -61,7 +77,7 @@ for _service, _name in (
     (CellService, "RunCell"),
 ):
     setattr(_service, _name, _tapped(getattr(_service, _name)))
-BundleService.ExecuteTools = _tapped_bundle(BundleService.ExecuteTools)  # type: ignore[assignment, method-assign]
+BundleService.ExecuteTools = _tapped_exchange(BundleService.ExecuteTools)  # type: ignore[assignment, method-assign]
 
 
 def seen(mark: str, meeting: str = "", of: int = 1) -> dict[str, list[str]]:

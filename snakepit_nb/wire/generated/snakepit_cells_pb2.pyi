@@ -66,8 +66,11 @@ class BundledCall(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    NUMBER_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """which no other call of the RPC has"""
     request: _builtins.bytes
     """snakepit.bridge.ExecuteToolRequest"""
     @_builtins.property
@@ -77,12 +80,13 @@ class BundledCall(_message.Message):
     def __init__(
         self,
         *,
+        number: _builtins.int = ...,
         request: _builtins.bytes = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["headers", b"headers", "number", b"number", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -116,7 +120,7 @@ class ToolAnswer(_message.Message):
     RESPONSE_FIELD_NUMBER: _builtins.int
     TOO_LARGE_FIELD_NUMBER: _builtins.int
     number: _builtins.int
-    """of the call in its bundle, from 0"""
+    """of the call"""
     response: _builtins.bytes
     """snakepit.bridge.ExecuteToolResponse"""
     too_large: _builtins.str

@@ -456,8 +456,8 @@ class CellService(object):
 
 
 class BundleServiceStub(object):
-    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
-    several of them at once.
+    """Tools, where there are many calls: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them.
     """
 
     def __init__(self, channel):
@@ -466,7 +466,7 @@ class BundleServiceStub(object):
         Args:
             channel: A grpc.Channel.
         """
-        self.ExecuteTools = channel.unary_stream(
+        self.ExecuteTools = channel.stream_stream(
                 '/snakepit.cells.v1.BundleService/ExecuteTools',
                 request_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolBundle.SerializeToString,
                 response_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolAnswers.FromString,
@@ -474,13 +474,14 @@ class BundleServiceStub(object):
 
 
 class BundleServiceServicer(object):
-    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
-    several of them at once.
+    """Tools, where there are many calls: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them.
     """
 
-    def ExecuteTools(self, request, context):
-        """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-        those that are there too. The header has the correlation ids of all, each once.
+    def ExecuteTools(self, request_iterator, context):
+        """Runs the tools of calls that begin together, or that follow each other in one cell. Each answer
+        comes as soon as it is there, with those that are there too. The header has the correlation ids
+        of all, each once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -489,7 +490,7 @@ class BundleServiceServicer(object):
 
 def add_BundleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'ExecuteTools': grpc.unary_stream_rpc_method_handler(
+            'ExecuteTools': grpc.stream_stream_rpc_method_handler(
                     servicer.ExecuteTools,
                     request_deserializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolBundle.FromString,
                     response_serializer=snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolAnswers.SerializeToString,
@@ -503,12 +504,12 @@ def add_BundleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BundleService(object):
-    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
-    several of them at once.
+    """Tools, where there are many calls: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them.
     """
 
     @staticmethod
-    def ExecuteTools(request,
+    def ExecuteTools(request_iterator,
             target,
             options=(),
             channel_credentials=None,
@@ -518,8 +519,8 @@ class BundleService(object):
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
+        return grpc.experimental.stream_stream(
+            request_iterator,
             target,
             '/snakepit.cells.v1.BundleService/ExecuteTools',
             snakepit__nb_dot_wire_dot_generated_dot_snakepit__cells__pb2.ToolBundle.SerializeToString,

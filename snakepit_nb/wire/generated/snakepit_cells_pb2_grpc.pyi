@@ -182,44 +182,47 @@ class CellServiceServicer(metaclass=_abc_1.ABCMeta):
 def add_CellServiceServicer_to_server(servicer: CellServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class BundleServiceStub:
-    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
-    several of them at once.
+    """Tools, where there are many calls: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> BundleServiceAsyncStub: ...
-    ExecuteTools: _grpc.UnaryStreamMultiCallable[_snakepit_cells_pb2.ToolBundle, _snakepit_cells_pb2.ToolAnswers]
-    """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-    those that are there too. The header has the correlation ids of all, each once.
+    ExecuteTools: _grpc.StreamStreamMultiCallable[_snakepit_cells_pb2.ToolBundle, _snakepit_cells_pb2.ToolAnswers]
+    """Runs the tools of calls that begin together, or that follow each other in one cell. Each answer
+    comes as soon as it is there, with those that are there too. The header has the correlation ids
+    of all, each once.
     """
 
 @_typing.type_check_only
 class BundleServiceAsyncStub(BundleServiceStub):
-    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
-    several of them at once.
+    """Tools, where there are many calls: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    ExecuteTools: _aio.UnaryStreamMultiCallable[_snakepit_cells_pb2.ToolBundle, _snakepit_cells_pb2.ToolAnswers]  # type: ignore[assignment]
-    """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-    those that are there too. The header has the correlation ids of all, each once.
+    ExecuteTools: _aio.StreamStreamMultiCallable[_snakepit_cells_pb2.ToolBundle, _snakepit_cells_pb2.ToolAnswers]  # type: ignore[assignment]
+    """Runs the tools of calls that begin together, or that follow each other in one cell. Each answer
+    comes as soon as it is there, with those that are there too. The header has the correlation ids
+    of all, each once.
     """
 
 class BundleServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tools, where many calls are under way: what snakepit.bridge.BridgeService.ExecuteTool does, for
-    several of them at once.
+    """Tools, where there are many calls: what snakepit.bridge.BridgeService.ExecuteTool does, for
+    several of them.
     """
 
     @_abc_1.abstractmethod
     def ExecuteTools(
         self,
-        request: _snakepit_cells_pb2.ToolBundle,
+        request_iterator: _MaybeAsyncIterator[_snakepit_cells_pb2.ToolBundle],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_snakepit_cells_pb2.ToolAnswers], _abc.AsyncIterator[_snakepit_cells_pb2.ToolAnswers]]:
-        """Runs the tools of calls that begin together. Each answer comes as soon as it is there, with
-        those that are there too. The header has the correlation ids of all, each once.
+        """Runs the tools of calls that begin together, or that follow each other in one cell. Each answer
+        comes as soon as it is there, with those that are there too. The header has the correlation ids
+        of all, each once.
         """
 
 def add_BundleServiceServicer_to_server(servicer: BundleServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

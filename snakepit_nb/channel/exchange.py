@@ -89,8 +89,8 @@ class Exchange:
             while (bundle := await self._next_bundle()) is not None:
                 await rpc.write(bundle)
             await rpc.done_writing()
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            pass  # it has ended, and who reads is told why
+        except Exception:  # noqa: BLE001 (it has ended, and who reads is told why)
+            rpc.cancel()  # or else is told now
 
     async def _next_bundle(self) -> cells.ToolBundle | None:
         """Waits until there is something to send; None: nothing more will be."""
@@ -118,9 +118,17 @@ class Exchange:
     def _ended(self, reading: asyncio.Task[None]) -> None:
         """Lets those that have no answer know why."""
         self._at_end(self)
-        failure = None if reading.cancelled() else reading.exception()
+        failure = _failure_of(reading)
         for one in (*self._sent.values(), *self._waiting):
             one.settle(failure or _unanswered(one.call))
+
+
+def _failure_of(reading: asyncio.Task[None]) -> BaseException | None:
+    """Returns what calls without an answer shall hear; None: that they have none."""
+    failure = None if reading.cancelled() else reading.exception()
+    if isinstance(failure, grpc.aio.AioRpcError) and failure.code() is grpc.StatusCode.INTERNAL:
+        return None  # which is what gRPC makes of a write to a worker that is gone
+    return failure
 
 
 def _written(number: int, one: Bundled) -> cells.BundledCall:

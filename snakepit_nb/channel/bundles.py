@@ -45,7 +45,7 @@ class Bundles:
         for exchange in self._exchanges:
             exchange.cancel()
 
-    def kept(self, correlation_id: CorrelationId) -> Exchange | None:
+    def exchange_of(self, correlation_id: CorrelationId) -> Exchange | None:
         """Returns the exchange that is kept for a cell's calls, from its second one on."""
         if correlation_id != self._kept_for:
             self._kept_for = correlation_id

@@ -247,7 +247,7 @@ class GrpcChannel:
         self._under_way += 1
         try:
             if request.ByteSize() <= self._small_bytes:
-                kept = self._bundles.kept(call.correlation_id)
+                kept = self._bundles.exchange_of(call.correlation_id)
                 if kept is not None or self._under_way >= MANY_CALLS:
                     with Translated(self, call.correlation_id):
                         response = await self._bundles.answer(call, request, kept)

@@ -90,10 +90,10 @@ class _Exchange:
         if not isinstance(bundle, cells.ToolBundle):
             return
         self._read_on()
-        *others, last = bundle.calls
+        first, *others = bundle.calls
         for call in others:
             self._tasks.create_task(self._answer(call))
-        await self._answer(last)
+        await self._answer(first)
 
     async def _answer(self, call: cells.BundledCall) -> None:
         answer = await self._execute(call)

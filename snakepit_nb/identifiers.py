@@ -10,6 +10,8 @@ CorrelationId = NewType("CorrelationId", str)
 
 CORRELATION_HEADER = "x-snakepit-correlation-id"
 TOKEN_HEADER = "x-snakepit-token"  # noqa: S105 (the header's name)
+SHOWN_HEADER = "x-snakepit-shown"
+"""Of a host tool's call: how many messages of the cell that asks were sent before it."""
 CORRELATION_KEY = "correlation_id"  # in a request's metadata
 CALL_ID_KEY = "snakepit_call_id"  # in a request's metadata
 

@@ -18,6 +18,7 @@ from snakepit_nb.errors import (
 from snakepit_nb.identifiers import (
     CORRELATION_HEADER,
     CORRELATION_KEY,
+    SHOWN_HEADER,
     CorrelationId,
     SessionId,
     WorkerId,
@@ -192,7 +193,8 @@ class BridgeService(snakepit_bridge_pb2_grpc.BridgeServiceServicer):
         headers = _headers(context)
         correlation_id = _correlation_id(headers, request.metadata)
         try:
-            call = read_host_call(request, correlation_id, headers.get(TRACE_HEADER, ""))
+            parent, shown = headers.get(TRACE_HEADER, ""), int(headers.get(SHOWN_HEADER, "0"))
+            call = read_host_call(request, correlation_id, parent, shown)
             worker_id = self._worker(context)
             return await self._bridge.host_calls.run(call, worker_id, write_host_result)
         except host_calls.GivenUpError as error:

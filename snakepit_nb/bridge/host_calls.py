@@ -112,7 +112,7 @@ class HostCalls:
                 if inspect.iscoroutinefunction(tool.function):
                     return await _timed_async(tool, call, answer, asked_by)
                 if asking is not None and asking.is_cell:
-                    await self._pool.catch_up(asking)
+                    await self._pool.catch_up(asking, call.shown)
                 work = partial(_timed, tool, call, answer, asked_by)
                 return await self._threads.run(asked_by, work)
         except (KeyboardInterrupt, SystemExit) as error:  # raised on, it would end the loop

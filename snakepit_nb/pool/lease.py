@@ -6,7 +6,15 @@ from functools import partial
 
 import anyio
 
-from snakepit_nb.calls import CallPlace, CellCall, CellReply, ToolCall, ToolChunk, ToolResult
+from snakepit_nb.calls import (
+    CallPlace,
+    CellCall,
+    CellEvent,
+    CellReply,
+    ToolCall,
+    ToolChunk,
+    ToolResult,
+)
 from snakepit_nb.channel.channel import PutCellEvent
 from snakepit_nb.identifiers import CallId, WorkerId
 
@@ -50,7 +58,12 @@ class Lease:
     async def run_cell(self, cell: CellCall, pending: PendingCall, put: PutCellEvent) -> CellReply:
         """Runs a cell."""
         put = self._dispatch.comms.noting(self._worker, cell.session_id, put)
-        work = partial(self._worker.channel.run_cell, cell, put)
+
+        async def show(event: CellEvent) -> None:
+            await put(event)
+            pending.note_shown()
+
+        work = partial(self._worker.channel.run_cell, cell, show)
         reply = await self._running(pending).run_cell(work)
         pending.cell_error = reply.error
         self._dispatch.telling.variables_not_sent(pending, reply.unsent.values())

@@ -74,10 +74,13 @@ class PendingCall:
     sent: int = 0
     answered: int = 0
     rpc_error: str = ""
+    shown: int = 0
+    """How many messages of what it shows have come, if it is a cell."""
     is_lost: bool = False
     """Its worker was gone while it ran there, or was given up: it tells nothing more of it."""
     _refusal: SnakepitError | None = None
     _decided: anyio.Event | None = None  # there is one while the call waits
+    _shown_more: anyio.Event | None = None  # and while somebody waits for what it shows
 
     @classmethod
     def of(cls, call: ToolCall | CellCall, timeout: float | None) -> Self:
@@ -142,7 +145,7 @@ class PendingCall:
         self.lost += (attempt,)
         self.worker_id = self.scope = self._decided = None
         self.worker = self.rpc_error = ""
-        self.sent = self.answered = 0
+        self.sent = self.answered = self.shown = 0
         self.is_lost = False
 
     def cancel(self) -> None:
@@ -175,6 +178,19 @@ class PendingCall:
         if self.worker_id is None:
             raise self._waited_error(queue_timeout)
         return self.worker_id
+
+    def note_shown(self) -> None:
+        """Notes that a message of what it shows was put out."""
+        self.shown += 1
+        if self._shown_more is not None:
+            self._shown_more.set()
+            self._shown_more = None
+
+    async def wait_shown(self, number: int) -> None:
+        """Returns when so many were."""
+        while self.shown < number:
+            self._shown_more = self._shown_more or anyio.Event()
+            await self._shown_more.wait()
 
     def snapshot(self, now: float) -> CallSnapshot:
         """Returns what an observer may see."""

@@ -326,12 +326,10 @@ class Pool:
         """Refuses a call that could never run, after somebody has begun to wait for one."""
         self._dispatch.held_up.check()
 
-    async def catch_up(self, call: PendingCall) -> None:
-        """Returns when what a call's worker had sent by now has come."""
-        worker = None if call.worker_id is None else self._dispatch.workers.get(call.worker_id)
-        if worker is not None:
-            with suppress(WorkerError), anyio.move_on_after(QUESTION_SECONDS):
-                await worker.channel.ping()  # its answer comes behind that
+    async def catch_up(self, call: PendingCall, shown: int) -> None:
+        """Returns when a cell has shown as many messages, or after a while."""
+        with anyio.move_on_after(QUESTION_SECONDS):
+            await call.wait_shown(shown)
 
     def worker_of_call(self, call_id: CallId) -> WorkerId | None:
         """Returns the worker that runs a call, if it has one now."""

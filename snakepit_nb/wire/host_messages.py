@@ -39,6 +39,8 @@ class HostCall:
     metadata: Mapping[str, str] = field(default_factory=dict)
     traceparent: str = ""
     """The span that it lies in, as a header carries it."""
+    shown: int = 0
+    """How many messages of the cell that makes it were sent before it."""
 
 
 def write_host_call(
@@ -70,7 +72,10 @@ def write_host_call(
 
 
 def read_host_call(
-    request: bridge.ExecuteElixirToolRequest, correlation_id: CorrelationId, traceparent: str = ""
+    request: bridge.ExecuteElixirToolRequest,
+    correlation_id: CorrelationId,
+    traceparent: str = "",
+    shown: int = 0,
 ) -> HostCall:
     """Reads a call.
 
@@ -89,6 +94,7 @@ def read_host_call(
         keywords=read,
         metadata=read_metadata(request.metadata),
         traceparent=traceparent,
+        shown=shown,
     )
 
 

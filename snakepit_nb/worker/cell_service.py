@@ -40,8 +40,27 @@ from .sending import Sending
 from .typing_in import TypingIn
 from .watch import Headers, ServicerContext, Watch
 
-Piece: TypeAlias = CellEvent | LateOutput | anyio.Event
-"""What cells show, or an event to be set when what stands before it is sent."""
+
+class Mark:
+    """Stands among what a cell shows, and tells in how many messages that before it was sent."""
+
+    def __init__(self) -> None:
+        self.messages = 0
+        self._passed = anyio.Event()
+
+    def passed(self, messages: int) -> None:
+        """Tells whoever waits."""
+        self.messages = messages
+        self._passed.set()
+
+    async def wait(self, seconds: float) -> int:
+        """Returns how many there were, or 0 where it takes longer."""
+        with anyio.move_on_after(seconds):
+            await self._passed.wait()
+        return self.messages
+
+
+Piece: TypeAlias = CellEvent | LateOutput | Mark
 CellOutbox: TypeAlias = Outbox[Piece]
 
 COALESCE_SECONDS = 0.03  # what comes faster is sent together
@@ -246,13 +265,13 @@ class CellService(snakepit_cells_pb2_grpc.CellServiceServicer):
         with serving(serves):
             self._host.hear(delivery, partial(_put_weighed, outbox))
 
-    def _sent(self, outbox: CellOutbox) -> Awaitable[None]:
+    def _sent(self, outbox: CellOutbox) -> Awaitable[int]:
         """Lets go what the running code has shown; what this returns waits until that is sent."""
         self._cell_host().drain()
-        written = anyio.Event()
-        if not outbox.offer(written, is_urgent=True):
-            written.set()
-        return _within(SENT_SECONDS, written)
+        mark = Mark()
+        if not outbox.offer(mark, is_urgent=True):
+            mark.passed(0)
+        return mark.wait(SENT_SECONDS)
 
     async def _tell_loads(self, tell: Callable[[Observation], Awaitable[None]]) -> None:
         load = -1
@@ -323,21 +342,18 @@ def _cell_error(error: BaseException) -> CellError:
     )
 
 
-async def _within(seconds: float, written: anyio.Event) -> None:
-    with anyio.move_on_after(seconds):
-        await written.wait()
-
-
 async def _send_events(outbox: CellOutbox, context: ServicerContext) -> None:
     """Sends what the cell shows until the outbox is closed, which the cell's end does."""
+    messages = 0
     while await outbox.wait_filled():
         with anyio.move_on_after(COALESCE_SECONDS):
             await outbox.wait_urgent()
         for event in _joined(outbox.take_now()):
-            if isinstance(event, anyio.Event):
-                event.set()
+            if isinstance(event, Mark):
+                event.passed(messages)
             else:
                 await context.write(write_said(event))
+                messages += 1
 
 
 def _joined(events: list[Piece]) -> Iterator[Piece]:
@@ -358,7 +374,7 @@ def _joined_beside(pieces: list[Piece]) -> Iterator[Beside]:
             yield from (piece for piece in group if isinstance(piece, CommMessage))
             continue
         for event in _joined([late.event for late in group if isinstance(late, LateOutput)]):
-            if not isinstance(event, LateOutput | anyio.Event):
+            if not isinstance(event, LateOutput | Mark):
                 yield LateOutput(parent=parent, event=event)
 
 

@@ -31,8 +31,8 @@ class CallContext:
     traceparent: str = ""
     """The span of the running code, as a header carries it; empty: there is none."""
     is_cell: bool = False
-    sent: Callable[[], Awaitable[None]] | None = field(default=None, repr=False, compare=False)
-    """Called by the code of a cell: what that awaits returns when all that it showed is sent."""
+    sent: Callable[[], Awaitable[int]] | None = field(default=None, repr=False, compare=False)
+    """Called by the code of a cell: what it showed is sent, and awaited, in how many messages."""
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
 
     @property

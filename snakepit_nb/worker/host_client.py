@@ -14,7 +14,7 @@ import grpc
 import grpc.aio
 
 from snakepit_nb.errors import CallCancelledError, SnakepitError, UsageError
-from snakepit_nb.identifiers import CORRELATION_HEADER, TOKEN_HEADER
+from snakepit_nb.identifiers import CORRELATION_HEADER, SHOWN_HEADER, TOKEN_HEADER
 from snakepit_nb.telemetry.correlation import current_correlation_id, new_correlation_id
 from snakepit_nb.telemetry.ids import TRACE_HEADER
 from snakepit_nb.wire.failures import decode_status
@@ -96,10 +96,10 @@ class HostClient:
         self,
         request: bridge.ExecuteElixirToolRequest,
         headers: grpc.aio.Metadata,
-        sent: Awaitable[None] | None,
+        sent: Awaitable[int] | None,
     ) -> bridge.ExecuteElixirToolResponse:
         if sent is not None:  # what the function shows comes behind that
-            await sent
+            headers.add(SHOWN_HEADER, str(await sent))
 
         async def ask() -> bridge.ExecuteElixirToolResponse:
             return await answer_of(self._stub().ExecuteElixirTool(request, metadata=headers))
@@ -168,7 +168,7 @@ def _new_call(name: str, arguments: tuple[object, ...], keywords: Mapping[str, o
     )
 
 
-def _sent() -> Awaitable[None] | None:
+def _sent() -> Awaitable[int] | None:
     context = _context()
     return None if context is None or context.sent is None else context.sent()
 

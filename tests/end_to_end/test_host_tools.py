@@ -34,6 +34,18 @@ def exec_again():
     snakepit.pool().exec("y = 1")
 """
 
+SLOW_READS = """
+import anyio
+from snakepit_nb.channel.grpc_channel import GrpcChannel
+read = GrpcChannel._read_output
+
+async def read_late(*arguments):
+    await anyio.sleep(0.01)  # as where the kernel has much to do
+    return await read(*arguments)
+
+GrpcChannel._read_output = read_late
+"""
+
 
 @pytest.fixture(scope="module")
 def kernel(bridged: Kernel) -> Iterator[Kernel]:
@@ -50,6 +62,18 @@ def test_what_a_function_shows_is_the_output_of_the_cell_that_called(kernel: Ker
     assert ran.text == "before\nstep 0\nstep 1\nafter 2\n"
     kinds = [kind for kind, _ in ran.outputs]
     assert kinds == ["stream", "display_data", "stream"]
+
+
+def test_what_cell_and_function_show_by_turns_never_changes_places(kernel: Kernel) -> None:
+    kernel.check("@snakepit.expose\ndef tell(number):\n    print('notebook', number)")
+    kernel.check(SLOW_READS)
+
+    ran = kernel.check(
+        "%%snakepit_exec\nfor n in range(20):\n    print('cell', n)\n    host.tell(n)"
+    )
+    kernel.check("GrpcChannel._read_output = read")
+
+    assert ran.text == "".join(f"cell {n}\nnotebook {n}\n" for n in range(20))
 
 
 def test_what_it_shows_for_a_cell_in_the_background_is_that_cells_too(kernel: Kernel) -> None:

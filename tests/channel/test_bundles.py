@@ -22,8 +22,8 @@ from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 from snakepit_nb.wire.generated.snakepit_cells_pb2_grpc import BundleServiceStub
 from snakepit_nb.wire.messages import write_call
-from tests.channel.making import a_call, a_worker
 from tests.channel.opened_peer import BOUND, Peer, open_peer
+from tests.making import a_call, a_worker
 
 pytestmark = pytest.mark.process
 
@@ -171,7 +171,7 @@ async def test_where_messages_are_small_bundles_are_too(message_bytes: int) -> N
     half = message_bytes // 2
     async with open_subprocess_launcher(sweeps=False) as launcher:
         worker = await launcher.launch(
-            a_worker(LARGE_TOOLS, threads=32, message_bytes=message_bytes)
+            a_worker(__file__, LARGE_TOOLS, threads=32, message_bytes=message_bytes)
         )
         lengths: list[int] = []
         async with open_grpc_channel(
@@ -201,7 +201,7 @@ async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:
 
 async def test_an_answer_that_is_too_large_for_a_message_fails_alone() -> None:
     async with open_subprocess_launcher(sweeps=False) as launcher:
-        wanted = a_worker(LARGE_TOOLS, threads=32, message_bytes=2 * MIB)
+        wanted = a_worker(__file__, LARGE_TOOLS, threads=32, message_bytes=2 * MIB)
         let_others_look_in((await launcher.launch(wanted)).buffers)
         worker = await launcher.launch(replace(wanted, worker_id=WorkerId("another")))
         values: dict[int, object] = {}
@@ -226,7 +226,7 @@ async def test_an_answer_that_is_too_large_for_a_message_fails_alone() -> None:
 
 async def test_a_worker_that_stops_does_not_wait_for_more_calls() -> None:
     async with open_subprocess_launcher(sweeps=False) as launcher:
-        worker = await launcher.launch(a_worker(LARGE_TOOLS, message_bytes=MIB))
+        worker = await launcher.launch(a_worker(__file__, LARGE_TOOLS, message_bytes=MIB))
         credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
         async with grpc.aio.secure_channel(worker.announcement.address, credentials) as line:
             token = grpc.aio.Metadata((TOKEN_HEADER, worker.token))

@@ -45,8 +45,8 @@ from snakepit_nb.launch.launcher import WorkerProcess
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
-from tests.channel import making
-from tests.channel.making import a_call, a_worker, numbers
+from tests import making
+from tests.making import a_call, a_worker, numbers
 
 TOOLS = "contract_tools:ContractTools"
 MESSAGE_BYTES = 64 * 1024 * 1024
@@ -101,7 +101,7 @@ async def open_end(kind: Kind) -> AsyncIterator[OpenEnd]:
         @asynccontextmanager
         async def open_one() -> AsyncIterator[End]:
             process = await launcher.launch(
-                a_worker(TOOLS, threads=kind[2], message_bytes=MESSAGE_BYTES)
+                a_worker(__file__, TOOLS, threads=kind[2], message_bytes=MESSAGE_BYTES)
             )
             way = open_direct_channel(process) if kind[0] == "direct" else open_line(process)
             async with way as channel:

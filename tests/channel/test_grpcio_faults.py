@@ -22,13 +22,11 @@ import grpc
 import grpc.aio
 import pytest
 
-from snakepit_nb.calls import ToolCall
 from snakepit_nb.channel.grpc_channel import GrpcChannel
-from snakepit_nb.identifiers import CallId, CorrelationId
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
-from tests.channel.making import a_call
 from tests.channel.opened_peer import A_WHILE, BOUND, Peer, open_peer
+from tests.making import a_call
 
 pytestmark = pytest.mark.process
 
@@ -59,7 +57,6 @@ KEEPALIVE = [
 ]
 PING_TIMEOUT = ("grpc.http2.ping_timeout_ms", 500)
 
-CALL = ToolCall(call_id=CallId("c"), correlation_id=CorrelationId("sp-c"), tool_name="wait")
 REQUEST = bridge.ExecuteToolRequest(tool_name="wait")
 Call = grpc.aio.UnaryUnaryCall[bridge.ExecuteToolRequest, bridge.ExecuteToolResponse]
 
@@ -105,7 +102,7 @@ async def test_an_abandoned_stream_is_never_let_go() -> None:
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "abandoned"])
 async def test_the_peer_is_told_of_the_end_of_our_streams(*, is_closed: bool) -> None:
     async with open_peer() as peer, peer.connect() as channel:
-        stream = GrpcChannel(channel, "token").stream(CALL)
+        stream = GrpcChannel(channel, "token").stream(a_call("wait"))
         await anext(stream)
         await peer.wait_for("begun")
 

@@ -24,8 +24,8 @@ from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
 from snakepit_nb.wire.buffers import BufferSpace
 from snakepit_nb.wire.frames import LARGE
-from tests.channel import making
-from tests.channel.making import a_call, a_worker, numbers
+from tests import making
+from tests.making import a_call, a_worker, numbers
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -44,7 +44,7 @@ def anyio_backend() -> str:
 async def open_way(shared_memory: Path = SHARED_MEMORY) -> AsyncIterator[Way]:
     async with open_subprocess_launcher(sweeps=False, shared_memory=shared_memory) as launcher:
         worker = await launcher.launch(
-            a_worker("large_tools:LargeTools", message_bytes=MESSAGE_BYTES)
+            a_worker(__file__, "large_tools:LargeTools", message_bytes=MESSAGE_BYTES)
         )
         async with open_grpc_channel(
             address=worker.announcement.address,

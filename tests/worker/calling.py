@@ -1,10 +1,7 @@
-"""How the tests of a worker with threads start it and call it."""
+"""What the tests of a worker ask of it."""
 
-import sys
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-from itertools import count
-from pathlib import Path
 from typing import TypeVar
 
 import anyio
@@ -12,39 +9,10 @@ import anyio.lowlevel
 
 from snakepit_nb.calls import CellCall, CellEvent, CellReply, StreamText, ToolCall
 from snakepit_nb.channel.grpc_channel import GrpcChannel
-from snakepit_nb.identifiers import CallId, CorrelationId, SessionId, WorkerId
-from snakepit_nb.launch.launcher import LaunchSpec
-from snakepit_nb.settings import AdapterSource, Profile
+from snakepit_nb.identifiers import CallId, CorrelationId, SessionId
+from tests.making import numbers
 
-MESSAGE_BYTES = 1024 * 1024
 T = TypeVar("T")
-numbers = count(1)
-
-
-def thread_spec(*adapters: str, threads: int) -> LaunchSpec:
-    here = str(Path(__file__).parent)
-    return LaunchSpec(
-        worker_id=WorkerId(f"w{next(numbers)}"),
-        pool="threads",
-        python=sys.executable,
-        cwd=here,
-        sys_path=(here, *sys.path),
-        adapters=tuple(AdapterSource(name=name) for name in adapters),
-        profile=Profile.THREAD,
-        threads=threads,
-        message_bytes=MESSAGE_BYTES,
-        ready_timeout=30,
-    )
-
-
-def a_call(tool: str, **parameters: object) -> ToolCall:
-    number = next(numbers)
-    return ToolCall(
-        call_id=CallId(f"call-{number}"),
-        correlation_id=CorrelationId(f"sp-{number:024x}"),
-        tool_name=tool,
-        parameters=parameters,
-    )
 
 
 def a_cell(code: str, session: str = "") -> CellCall:

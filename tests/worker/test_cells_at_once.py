@@ -23,8 +23,9 @@ from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
 from snakepit_nb.identifiers import SessionId
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
+from tests.making import MESSAGE_BYTES, a_worker
 
-from .calling import MESSAGE_BYTES, a_cell, at_once, run, text_of, thread_spec, until
+from .calling import a_cell, at_once, run, text_of, until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -86,7 +87,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 async def worker() -> AsyncIterator[SubprocessWorker]:
     async with open_subprocess_launcher() as launcher:
-        yield await launcher.launch(thread_spec(threads=AT_ONCE))
+        yield await launcher.launch(a_worker(__file__, threads=AT_ONCE))
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from snakepit_nb.launch.subprocess_launcher import SubprocessLauncher, open_subp
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
 from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from tests.making import MESSAGE_BYTES, a_call, a_worker
 
-from .calling import MESSAGE_BYTES, a_call, a_cell, run, thread_spec
+from .calling import a_cell, run
 
 pytestmark = pytest.mark.process
 
@@ -35,7 +36,7 @@ async def launcher() -> AsyncIterator[SubprocessLauncher]:
 
 
 async def test_initial_metadata_comes_before_any_control(launcher: SubprocessLauncher) -> None:
-    worker = await launcher.launch(thread_spec(threads=2))
+    worker = await launcher.launch(a_worker(__file__, threads=2))
     credentials = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     async with grpc.aio.secure_channel(worker.announcement.address, credentials) as line:
         stub = snakepit_bridge_pb2_grpc.BridgeServiceStub(line)
@@ -135,7 +136,7 @@ TOLD = ("x", "telemetry.dropped")
 async def serving(
     launcher: SubprocessLauncher,
 ) -> AsyncIterator[tuple[SubprocessWorker, GrpcChannel]]:
-    worker = await launcher.launch(thread_spec("thread_tools:ThreadTools", threads=2))
+    worker = await launcher.launch(a_worker(__file__, "thread_tools:ThreadTools", threads=2))
     async with open_grpc_channel(
         address=worker.announcement.address, token=worker.token, message_bytes=MESSAGE_BYTES
     ) as channel:

@@ -19,8 +19,9 @@ from snakepit_nb.launch.subprocess_launcher import SubprocessLauncher, open_subp
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from tests.making import MESSAGE_BYTES, a_call, a_worker
 
-from .calling import MESSAGE_BYTES, a_call, at_once, items, thread_spec, until
+from .calling import at_once, items, until
 from .thread_tools import AT_ONCE
 
 pytestmark = pytest.mark.process
@@ -41,7 +42,7 @@ async def launcher() -> AsyncIterator[SubprocessLauncher]:
 
 @pytest.fixture(scope="module")
 async def worker(launcher: SubprocessLauncher) -> SubprocessWorker:
-    return await launcher.launch(thread_spec("thread_tools:ThreadTools", threads=AT_ONCE))
+    return await launcher.launch(a_worker(__file__, "thread_tools:ThreadTools", threads=AT_ONCE))
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +278,8 @@ async def test_what_is_no_exception_ends_its_call_and_none_beside_it(
 async def test_adapters_that_do_not_say_they_are_safe_are_refused(
     launcher: SubprocessLauncher,
 ) -> None:
-    spec = thread_spec(
+    spec = a_worker(
+        __file__,
         "thread_tools:ThreadTools",
         "thread_tools:CarelessTools",
         "thread_tools:RecklessTools",
@@ -294,7 +296,7 @@ async def test_a_worker_ends_in_good_order_while_calls_wait(
     launcher: SubprocessLauncher, tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
-    worker = await launcher.launch(thread_spec("thread_tools:ThreadTools", threads=2))
+    worker = await launcher.launch(a_worker(__file__, "thread_tools:ThreadTools", threads=2))
     async with (
         open_grpc_channel(
             address=worker.announcement.address, token=worker.token, message_bytes=MESSAGE_BYTES

@@ -2,42 +2,34 @@
 
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from itertools import count
-from pathlib import Path
 
 import anyio
 import grpc
 import grpc.aio
 import pytest
 
-from snakepit_nb.calls import CellCall, CellEvent, Display, ToolCall
+from snakepit_nb.calls import CellCall, CellEvent, Display
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
 from snakepit_nb.errors import WorkerError
-from snakepit_nb.identifiers import TOKEN_HEADER, CallId, CorrelationId, SessionId, WorkerId
-from snakepit_nb.launch.launcher import LaunchSpec
+from snakepit_nb.identifiers import TOKEN_HEADER, CallId, CorrelationId, SessionId
 from snakepit_nb.launch.subprocess_launcher import SubprocessLauncher, open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
-from snakepit_nb.settings import AdapterSource
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
+from tests.making import MESSAGE_BYTES, a_call, a_worker
 
 pytestmark = pytest.mark.process
 
-MESSAGE_BYTES = 1024 * 1024
 HEAVY = {"IPython", "ipykernel", "ipywidgets", "traitlets", "numpy", "pandas", "matplotlib", "zmq"}
 OF_THE_KERNEL = {"blocking", "channel", "launch", "notebook", "pool", "scheduling"}
 METHODS = [
     f"/{service.full_name}/{method.name}"
-    for service in (
-        bridge.DESCRIPTOR.services_by_name["BridgeService"],
-        cells.DESCRIPTOR.services_by_name["CellService"],
-    )
+    for file in (bridge.DESCRIPTOR, cells.DESCRIPTOR)
+    for service in file.services_by_name.values()
     for method in service.methods
 ]
-numbers = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +45,7 @@ async def launcher() -> AsyncIterator[SubprocessLauncher]:
 
 @pytest.fixture(scope="module")
 async def worker(launcher: SubprocessLauncher) -> SubprocessWorker:
-    return await launcher.launch(spec())
+    return await launcher.launch(a_worker(__file__, "process_tools:Introspection"))
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +57,7 @@ async def channel(worker: SubprocessWorker) -> AsyncIterator[GrpcChannel]:
 
 
 async def test_a_worker_that_only_serves_tools_stays_light(launcher: SubprocessLauncher) -> None:
-    worker = await launcher.launch(spec())
+    worker = await launcher.launch(a_worker(__file__, "process_tools:Introspection"))
     async with open_grpc_channel(
         address=worker.announcement.address, token=worker.token, message_bytes=MESSAGE_BYTES
     ) as channel:
@@ -170,31 +162,8 @@ async def test_every_session_shows_the_figures_that_it_draws(channel: GrpcChanne
 
 
 async def test_a_worker_ends_when_its_stdin_ends(launcher: SubprocessLauncher) -> None:
-    worker = await launcher.launch(spec())
+    worker = await launcher.launch(a_worker(__file__, "process_tools:Introspection"))
     worker._stdin.shutdown(socket.SHUT_WR)  # as the kernel's end does it
 
     with anyio.fail_after(10):
         assert (await worker.wait()).exit_code == 0
-
-
-def spec() -> LaunchSpec:
-    here = str(Path(__file__).parent)
-    return LaunchSpec(
-        worker_id=WorkerId(f"w{next(numbers)}"),
-        pool="process",
-        python=sys.executable,
-        cwd=here,
-        sys_path=(here, *sys.path),
-        adapters=(AdapterSource(name="process_tools:Introspection"),),
-        message_bytes=MESSAGE_BYTES,
-        ready_timeout=30,
-    )
-
-
-def a_call(tool: str) -> ToolCall:
-    number = next(numbers)
-    return ToolCall(
-        call_id=CallId(f"call-{number}"),
-        correlation_id=CorrelationId(f"sp-{number:024x}"),
-        tool_name=tool,
-    )

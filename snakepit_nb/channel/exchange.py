@@ -52,7 +52,7 @@ class Exchange:
         self._sent: dict[int, Bundled] = {}
         self._numbers = count()
         self._is_finished = False
-        self._more: asyncio.Future[None] | None = None  # there is one while the writer waits
+        self._more = asyncio.Event()
         self._reading = asyncio.ensure_future(self._read())
         # Not within it: one that is cancelled before it has begun does nothing more.
         self._reading.add_done_callback(self._ended)
@@ -60,12 +60,12 @@ class Exchange:
     def send(self, one: Bundled) -> None:
         """Sends a call, soon."""
         self._waiting.append(one)
-        self._wake()
+        self._more.set()
 
     def finish(self) -> None:
         """Takes no more calls; it ends behind the last answer."""
         self._is_finished = True
-        self._wake()
+        self._more.set()
 
     def cancel(self) -> None:
         """Ends it now; whoever waits for an answer is told."""
@@ -95,8 +95,8 @@ class Exchange:
     async def _next_bundle(self) -> cells.ToolBundle | None:
         """Waits until there is something to send; None: nothing more will be."""
         while (bundle := self._bundle_waiting()) is None and not self._is_finished:
-            self._more = asyncio.get_running_loop().create_future()
-            await self._more
+            self._more.clear()
+            await self._more.wait()
         return bundle
 
     def _bundle_waiting(self) -> cells.ToolBundle | None:
@@ -111,24 +111,12 @@ class Exchange:
             calls.append(_written(number, one))
         return cells.ToolBundle(calls=calls) if calls else None
 
-    def _wake(self) -> None:
-        if self._more is not None and not self._more.done():
-            self._more.set_result(None)
-
     def _ended(self, reading: asyncio.Task[None]) -> None:
         """Lets those that have no answer know why."""
         self._at_end(self)
-        failure = _failure_of(reading)
+        failure = None if reading.cancelled() else reading.exception()
         for one in (*self._sent.values(), *self._waiting):
             one.settle(failure or _unanswered(one.call))
-
-
-def _failure_of(reading: asyncio.Task[None]) -> BaseException | None:
-    """Returns what calls without an answer shall hear; None: that they have none."""
-    failure = None if reading.cancelled() else reading.exception()
-    if isinstance(failure, grpc.aio.AioRpcError) and failure.code() is grpc.StatusCode.INTERNAL:
-        return None  # which is what gRPC makes of a write to a worker that is gone
-    return failure
 
 
 def _written(number: int, one: Bundled) -> cells.BundledCall:

@@ -32,6 +32,8 @@ from .problems import recognise
 # Python and IPython treat these in ways of their own when they are raised.
 _NOT_TO_BE_MIXED_IN = (StopIteration, StopAsyncIteration, SyntaxError, BaseExceptionGroup, Warning)
 LONGEST_TRACEBACK = 64 * 1024
+CUT_WHILE_WRITTEN_TO = "Internal error from Core"
+"""What grpc.aio says, with INTERNAL, of a stream that was written to while its peer went."""
 
 Failure = TypeVar("Failure", bound=ToolError)
 
@@ -114,7 +116,7 @@ def decode_status(
             f"in shared memory: {details}",
             correlation_id=correlation_id,
         )
-    if status is grpc.StatusCode.UNAVAILABLE:
+    if status is grpc.StatusCode.UNAVAILABLE or details == CUT_WHILE_WRITTEN_TO:
         return WorkerCrashedError("The worker is gone.", correlation_id=correlation_id)
     return WorkerError(
         f"The worker answered {status.name}: {details}",

@@ -32,7 +32,7 @@ class CallContext:
     """The span of the running code, as a header carries it; empty: there is none."""
     is_cell: bool = False
     sent: Callable[[], Awaitable[int]] | None = field(default=None, repr=False, compare=False)
-    """Called by the code of a cell: what it showed is sent, and awaited, in how many messages."""
+    """Called by a cell's code: sends what it showed; to be awaited, tells in how many messages."""
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False, compare=False)
 
     @property

@@ -122,6 +122,11 @@ def test_a_status_becomes_an_error_of_its_family(
     assert (type(error), error.correlation_id) == (kind, CORRELATION)
 
 
+def test_a_stream_that_was_cut_while_it_was_written_to_is_a_crash() -> None:
+    error = decode_status(grpc.StatusCode.INTERNAL, "Internal error from Core")
+    assert isinstance(error, WorkerCrashedError)
+
+
 PROBLEMS = [
     (
         "shapes (2,3) and (4,5) not aligned: 3 (dim 1) != 4 (dim 0)",

@@ -1,6 +1,6 @@
 """The pool for async code, on asyncio and trio, over real workers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 import snakepit_nb as snakepit
 from snakepit_nb.blocking.async_pool import AsyncPool
 from snakepit_nb.errors import CallTimeoutError, ToolError, UsageError, WorkerStartError
+from tests.waiting import until_async
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -37,7 +38,7 @@ async def test_the_loop_goes_on_while_a_call_runs(pool: AsyncPool, tmp_path: Pat
     note = tmp_path / "note"
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(compute, pool, note)
-        await until(note.with_suffix(".begun").exists)
+        await until_async(note.with_suffix(".begun").exists)
         assert await pool.call("echo", value="beside it") == "beside it"
         tasks.cancel_scope.cancel()
 
@@ -63,7 +64,7 @@ async def test_a_cancelled_call_has_really_ended_when_its_caller_goes_on(
     note = tmp_path / tool
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(compute, pool, note, tool)
-        await until(note.with_suffix(".begun").exists)
+        await until_async(note.with_suffix(".begun").exists)
         tasks.cancel_scope.cancel()
 
     assert note.with_suffix(".ended").exists()
@@ -103,10 +104,3 @@ async def test_a_pool_that_cannot_start_says_why() -> None:
 
 async def compute(pool: AsyncPool, note: Path, tool: str = "compute") -> None:
     await pool.call(tool, note=str(note))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another process does to the file system."""
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.lowlevel.checkpoint()

@@ -36,6 +36,7 @@ from snakepit_nb.errors import (
     WorkerCrashedError,
 )
 from snakepit_nb.worker import current_call
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -82,13 +83,6 @@ class Gate:
             return "passed"
 
         return passes
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Waits for what another process or thread does."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 def loads(pool: Pool) -> dict[str, int]:

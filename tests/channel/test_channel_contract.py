@@ -47,6 +47,7 @@ from snakepit_nb.observations import EventControl, ToldEvent
 from snakepit_nb.testing import open_direct_channel, open_in_process_launcher
 from tests import making
 from tests.making import a_call, a_worker, numbers
+from tests.waiting import until_async
 
 TOOLS = "contract_tools:ContractTools"
 MESSAGE_BYTES = 64 * 1024 * 1024
@@ -309,7 +310,7 @@ async def test_cancelling_a_call_stops_its_tool(channel: WorkerChannel, tmp_path
     call = a_call("wait_for_ever", note=str(note))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(channel.call, call)
-        await until(note.with_suffix(".begun").exists)
+        await until_async(note.with_suffix(".begun").exists)
         tasks.cancel_scope.cancel()
 
     await channel.wait_stopped(call.call_id)
@@ -333,7 +334,7 @@ async def test_a_call_that_is_cancelled_sees_it(channel: WorkerChannel, tmp_path
     call = a_call("wait_for_ever", note=str(note))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(channel.call, call)
-        await until(note.with_suffix(".begun").exists)
+        await until_async(note.with_suffix(".begun").exists)
         tasks.cancel_scope.cancel()
 
     await channel.wait_stopped(call.call_id)
@@ -388,7 +389,7 @@ async def test_of_calls_that_begin_together_one_is_cancelled_alone(
             cancelled.start_soon(channel.call, one)
             for number in range(9, 20):
                 tasks.start_soon(call, number)
-            await until(note.with_suffix(".begun").exists)
+            await until_async(note.with_suffix(".begun").exists)
             cancelled.cancel_scope.cancel()
 
     await channel.wait_stopped(one.call_id)
@@ -405,7 +406,7 @@ async def test_a_worker_runs_as_many_calls_at_once_as_it_has_threads(
         for note in (*notes, tmp_path / "late"):
             tasks.start_soon(channel.call, a_call("wait_for_ever", note=str(note)))
             if note in notes:
-                await until(note.with_suffix(".begun").exists)
+                await until_async(note.with_suffix(".begun").exists)
         await channel.tools()
         assert not (tmp_path / "late.begun").exists()
         tasks.cancel_scope.cancel()
@@ -817,7 +818,7 @@ async def test_a_crash_is_told_to_whoever_waits_and_to_all_that_come(
         async with anyio.create_task_group() as tasks:
             for _ in range(20):
                 tasks.start_soon(call)
-            await until(note.with_suffix(".begun").exists)
+            await until_async(note.with_suffix(".begun").exists)
             await process.kill()
 
         for attempt in (
@@ -871,7 +872,7 @@ async def test_a_way_that_is_closed_when_its_worker_has_ended_tells_a_crash(
 
     async with anyio.create_task_group() as tasks, open_end() as (process, channel):
         tasks.start_soon(call, channel, f"open({str(note)!r}, 'w').close()")
-        await until(note.exists)
+        await until_async(note.exists)
         await process.kill()
 
     assert len(errors) == 1
@@ -954,10 +955,3 @@ async def read_all(tap: EventTap) -> None:
     with anyio.fail_after(5):
         while await tap.read() is not None:
             pass
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another process does to the file system."""
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.lowlevel.checkpoint()

@@ -9,7 +9,6 @@ import sqlite3
 import stat
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack, suppress
@@ -24,6 +23,7 @@ import snakepit_nb as snakepit
 from snakepit_nb.launch.identity import identity_of
 from snakepit_nb.launch.state_directory import state_directory
 from snakepit_nb.pool.snapshot import CallSnapshot, PoolSnapshot
+from tests.waiting import until
 
 from .faulty_tools import PLACE
 from .inflicted import GO_ON
@@ -307,15 +307,6 @@ def write(pipe: Path, text: str) -> bool:
 
 def states(pool: snakepit.Pool) -> list[str]:
     return sorted(worker.state for worker in pool.status().workers)
-
-
-def until(condition: Callable[[], T], *, within: float = BOUND) -> T:
-    """Waits for what other processes do, and returns what the condition then says."""
-    begun = time.monotonic()
-    while not (found := condition()):
-        assert time.monotonic() - begun < within
-        time.sleep(LOOKING_SECONDS)
-    return found
 
 
 def in_thread(work: Callable[[], object]) -> "Future[object]":

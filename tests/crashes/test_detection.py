@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 import snakepit_nb as snakepit
 from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.errors import CallTimeoutError, Progress, WorkerCrashedError
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 
@@ -45,14 +45,6 @@ def states(pool: Pool) -> dict[str, str]:
 def pid_of(pool: Pool, worker_id: str) -> int:
     pids = {str(worker.worker_id): worker.pid for worker in pool.status().workers}
     return pids[worker_id] or 0
-
-
-def until(condition: Callable[[], object], *, within: float = 30.0) -> float:
-    """Waits for what other processes do; returns how long that took."""
-    begun = time.monotonic()
-    while not condition():
-        assert time.monotonic() - begun < within
-    return time.monotonic() - begun
 
 
 def in_thread(work: Callable[[], object]) -> "Future[object]":
@@ -120,7 +112,7 @@ def test_a_call_over_its_time_is_none_of_these(pool: Pool, tmp_path: Path) -> No
 def test_a_dead_worker_is_seen_at_once(pool: Pool) -> None:
     os.kill(pid_of(pool, "w0"), signal.SIGKILL)
 
-    assert until(lambda: "w0" not in states(pool)) < 1.0  # it takes milliseconds
+    until(lambda: "w0" not in states(pool), within=1.0)  # it takes milliseconds
 
 
 def test_where_the_guardian_dies_calls_are_told_the_same_truth(pool: Pool, tmp_path: Path) -> None:

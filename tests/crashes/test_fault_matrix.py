@@ -7,7 +7,6 @@ the rows that vary what others try; `SNAKEPIT_FAULT_ROUNDS` tries all of them, s
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from snakepit_nb.launch.registry import Registry
 from snakepit_nb.launch.run_entries import RunEntry
 from snakepit_nb.launch.state_directory import state_directory
 from snakepit_nb.launch.sweep import sweep
+from tests.waiting import until
 
 from .disks import read_only, small_disk
 from .faults import (
@@ -43,7 +43,7 @@ from .faults import (
 )
 from .faulty_kernels import Kernels
 from .root import require_root
-from .scenes import BOUND, KIND_FOR, PHASES, ROOT, Pools, Scene, check_whole, in_thread, until
+from .scenes import BOUND, KIND_FOR, PHASES, ROOT, Pools, Scene, check_whole, in_thread
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(4 * BOUND)]
 
@@ -218,13 +218,14 @@ def test_a_kernel_is_killed(kernels: Kernels, phase: str) -> None:
 @contextmanager
 def places(state: Path | None = None) -> Iterator[None]:
     """Gives the kernels of a test a runtime directory, and perhaps a registry, of their own."""
-    runtime = tempfile.mkdtemp(prefix="sp-")  # the path of a socket must be short
-    with pytest.MonkeyPatch.context() as patched:
+    with (
+        tempfile.TemporaryDirectory(prefix="sp-") as runtime,  # the path of a socket must be short
+        pytest.MonkeyPatch.context() as patched,
+    ):
         patched.setenv("XDG_RUNTIME_DIR", runtime)
         if state is not None:
             patched.setenv("XDG_STATE_HOME", str(state))
         yield
-    shutil.rmtree(runtime)
 
 
 def suffer(scene: Scene, fault: Fault, phase: str) -> None:

@@ -1,7 +1,5 @@
 """Calls that run in real workers until a test lets them end."""
 
-import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -9,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from snakepit_nb.blocking.tool_calls import ToolCalls
+from tests.waiting import until
 
 HERE = Path(__file__).parent
 OPTIONS: dict[str, Any] = {
@@ -86,11 +85,3 @@ class Holding:
         held = self.submit(tool, **options)
         assert held.pid
         return held
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what happens in other processes."""
-    deadline = time.monotonic() + WITHIN
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)

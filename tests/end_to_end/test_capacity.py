@@ -20,9 +20,10 @@ from snakepit_nb.blocking.portal_task import wait
 from snakepit_nb.channel.grpc_channel import GrpcChannel
 from snakepit_nb.pool.snapshot import PoolSnapshot
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
+from tests.waiting import until
 
 from .capacity_tools import Seen
-from .holding import OPTIONS, Held, Holding, until
+from .holding import OPTIONS, Held, Holding
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 

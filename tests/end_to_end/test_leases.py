@@ -23,8 +23,9 @@ from snakepit_nb.errors import (
     WorkerCrashedError,
 )
 from snakepit_nb.settings import CapacityStrategy
+from tests.waiting import until
 
-from .holding import OPTIONS, Holding, until
+from .holding import OPTIONS, Holding
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 

@@ -11,8 +11,9 @@ import pytest
 import snakepit_nb as snakepit
 from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.errors import SessionBusyError, SessionLostError, UsageError
+from tests.waiting import until
 
-from .holding import OPTIONS, Holding, until
+from .holding import OPTIONS, Holding
 from .kernel_driver import Kernel
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]

@@ -8,8 +8,9 @@ import snakepit_nb as snakepit
 from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.errors import CallCancelledError, CallTimeoutError
 from snakepit_nb.pool.snapshot import WorkerStatus
+from tests.waiting import until
 
-from .holding import OPTIONS, Holding, until
+from .holding import OPTIONS, Holding
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 

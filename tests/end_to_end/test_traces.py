@@ -34,8 +34,7 @@ from snakepit_nb.observations import (
 )
 from snakepit_nb.telemetry.log_ring import logs
 from snakepit_nb.telemetry.traces import traces
-
-from .holding import until
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 

@@ -6,8 +6,7 @@ import queue
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
+from tests.waiting import until
 
 SCRIPT = Path(__file__).parents[2] / "snakepit_nb/worker/elixir/grpc_server.py"
 ROOT = SCRIPT.parents[3]
@@ -188,14 +188,6 @@ def port_in(ready_file: Path, process: "subprocess.Popen[bytes]") -> int:
     assert process.stdout is not None
     assert process.poll() is None, process.stdout.read().decode()
     return int(ready_file.read_text())
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Waits for what nobody tells of: a file, or the end of a process."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @contextmanager

@@ -27,8 +27,9 @@ from snakepit_nb.errors import (
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
 from tests.crashes.root import require_root
+from tests.waiting import until
 
-from .elixir_host import ROOT, until
+from .elixir_host import ROOT
 from .elixir_host import SCRIPT as OURS
 
 pytestmark = pytest.mark.process

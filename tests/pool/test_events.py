@@ -51,6 +51,7 @@ from snakepit_nb.telemetry.events import (
 )
 from snakepit_nb.testing import open_in_process_launcher, open_test_pool
 from snakepit_nb.worker import tool
+from tests.waiting import until_async
 
 from .making import Desk, a_call, a_cell, put_nowhere
 
@@ -304,7 +305,7 @@ async def test_a_call_is_run_again_and_a_place_given_up() -> None:
         tasks.start_soon(attempt, pool.call(a_call("again", "a"), timeout=None))
         await desk.until_begun("a")
         launcher.workers[0].crash(signal=9)
-        await seen(lambda: bool(of(PlaceGivenUp, heard)))
+        await until_async(lambda: bool(of(PlaceGivenUp, heard)))
 
     retried = of(CallRetried, heard)[0]
     assert (retried.attempt, retried.progress, retried.worker_id) == (1, "started", "w0")
@@ -325,11 +326,11 @@ async def test_a_worker_falls_ill_and_a_circuit_opens() -> None:
         ) as pool,
     ):
         launcher.workers[0].answers = anyio.Event()
-        await seen(lambda: bool(of(WorkerTainted, heard)))
+        await until_async(lambda: bool(of(WorkerTainted, heard)))
         launcher.workers[0].answers.set()
-        await seen(lambda: bool(of(WorkerCleared, heard)))
+        await until_async(lambda: bool(of(WorkerCleared, heard)))
         await attempt(pool.call(a_call(name="late"), timeout=0.01))
-        await seen(lambda: pool.snapshot().circuits == {"work": "half-open"})
+        await until_async(lambda: pool.snapshot().circuits == {"work": "half-open"})
         await attempt(pool.call(a_call("work"), timeout=None))
 
     assert of(WorkerTainted, heard)[0].because == "stuck"
@@ -400,10 +401,3 @@ async def attempt(work: Awaitable[object]) -> None:
 async def until(pool: Pool, condition: Callable[[], bool]) -> None:
     with anyio.fail_after(5):
         await pool._dispatch.until(condition)
-
-
-async def seen(condition: Callable[[], bool]) -> None:
-    """Waits for what is told, which comes from another thread."""
-    with anyio.fail_after(5):
-        while not condition():
-            await anyio.lowlevel.checkpoint()

@@ -1,13 +1,11 @@
 """Workers that fall ill, are cleared, are killed for it, or have served long enough."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 
 from snakepit_nb.errors import ToolError, WorkerCrashedError
 from snakepit_nb.pool.pool import Pool
@@ -16,16 +14,11 @@ from snakepit_nb.testing import open_in_process_launcher, open_test_pool
 from snakepit_nb.testing.in_process_launcher import InProcessLauncher
 from snakepit_nb.testing.in_process_worker import InProcessWorker
 from snakepit_nb.worker import tool
+from tests.waiting import until_async
 
 from .making import Desk, a_call, a_cell, put_nowhere
 
 QUICK: dict[str, Any] = {"heartbeat_interval": 0.02, "heartbeat_misses": 2}
-
-
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await checkpoint()
 
 
 def states(pool: Pool) -> dict[str, str]:
@@ -53,12 +46,12 @@ async def test_a_silent_worker_is_named_gets_no_calls_and_is_cleared_when_it_ans
         open_test_pool(launcher=launcher, workers=2, **QUICK) as pool,
     ):
         silence(launcher, is_stopped=is_stopped)
-        await until(lambda: states(pool)["w0"] == state)
+        await until_async(lambda: states(pool)["w0"] == state)
         for _ in range(4):
             await pool.call(a_call(name="a"), timeout=None)
         served_meanwhile = first(launcher).has_run
         first(launcher).answers.set()
-        await until(lambda: states(pool)["w0"] == "idle")
+        await until_async(lambda: states(pool)["w0"] == "idle")
 
     assert not served_meanwhile
 
@@ -104,8 +97,8 @@ async def test_a_busy_worker_that_hangs_is_killed_after_its_time() -> None:
         tasks.start_soon(call)
         await desk.until_begun("a")
         silence(launcher, is_stopped=True)
-        await until(lambda: errors)
-        await until(lambda: pool.snapshot().problems)
+        await until_async(lambda: errors)
+        await until_async(lambda: pool.snapshot().problems)
 
         assert "it did not answer for 0 s (frozen)" in str(errors[0])
         assert pool.snapshot().problems[0].startswith("Worker w0 was killed: it did not answer")
@@ -117,7 +110,7 @@ async def test_an_idle_worker_that_hangs_is_replaced_sooner() -> None:
         open_test_pool(launcher=launcher, unresponsive_idle=0.05, **QUICK) as pool,
     ):
         silence(launcher)
-        await until(lambda: states(pool) == {"w0.1": "idle"})
+        await until_async(lambda: states(pool) == {"w0.1": "idle"})
 
 
 async def test_the_only_worker_is_used_though_it_be_ill() -> None:
@@ -128,7 +121,7 @@ async def test_the_only_worker_is_used_though_it_be_ill() -> None:
         open_test_pool(launcher=launcher, **QUICK) as pool,
     ):
         silence(launcher)
-        await until(lambda: states(pool)["w0"] == "stuck")
+        await until_async(lambda: states(pool)["w0"] == "stuck")
 
         assert (await pool.call(a_call(name="a"), timeout=None)).value == "a"
 
@@ -149,7 +142,7 @@ async def test_a_worker_whose_device_broke_is_kept_apart_for_a_while() -> None:
         with suppress(ToolError):
             await pool.call(a_call("fail"), timeout=None)
         assert states(pool)[ill] == "tainted"
-        await until(lambda: states(pool)[ill] == "idle")
+        await until_async(lambda: states(pool)[ill] == "idle")
 
 
 @pytest.mark.parametrize("limit", [{"max_calls": 3}, {"worker_ttl": 0.1}])
@@ -176,7 +169,7 @@ async def test_a_worker_that_grew_too_large_is_replaced() -> None:
         open_test_pool(launcher=launcher, max_memory=1000, **QUICK) as pool,
     ):
         first(launcher).looks = ProcessLook(is_stopped=False, cpu_seconds=0.0, memory=1001)
-        await until(lambda: states(pool) == {"w0.1": "idle"})
+        await until_async(lambda: states(pool) == {"w0.1": "idle"})
 
 
 async def test_a_worker_that_keeps_a_session_stays_and_says_so(
@@ -184,7 +177,7 @@ async def test_a_worker_that_keeps_a_session_stays_and_says_so(
 ) -> None:
     async with open_test_pool(Desk, max_calls=1, **QUICK) as pool:
         await pool.run_cell(a_cell("x = 1", session="s"), put_nowhere)
-        await until(lambda: "should be replaced" in caplog.text)
+        await until_async(lambda: "should be replaced" in caplog.text)
 
         assert "keeps session s: %snakepit restart w0" in caplog.text
         assert states(pool) == {"w0": "idle"}

@@ -28,6 +28,7 @@ from snakepit_nb.testing import open_in_process_launcher, open_test_pool
 from snakepit_nb.testing.in_process_launcher import InProcessLauncher
 from snakepit_nb.testing.in_process_worker import InProcessWorker
 from snakepit_nb.worker import tool
+from tests.waiting import until_async
 
 from .making import Desk, a_call, a_cell, put_nowhere
 
@@ -89,12 +90,6 @@ def crash(launcher: InProcessLauncher, worker_id: str, *, by: int = SIGKILL) -> 
     worker.crash(signal=by)
 
 
-async def until(condition: Callable[[], object]) -> None:
-    with anyio.fail_after(5):
-        while not condition():
-            await checkpoint()
-
-
 async def test_an_idempotent_call_runs_again_on_another_worker() -> None:
     desk = SafeDesk()
     async with opened(desk, workers=2) as (pool, launcher):
@@ -104,7 +99,7 @@ async def test_an_idempotent_call_runs_again_on_another_worker() -> None:
             await desk.until_begun("a")
             first = await running_on(pool)
             crash(launcher, first)
-            await until(lambda: desk.begun.count("a") == 2)
+            await until_async(lambda: desk.begun.count("a") == 2)
             second = await running_on(pool)
             desk.open("a")
 
@@ -129,9 +124,9 @@ async def test_the_worker_that_replaces_another_does_not_belong_to_the_call_that
             tasks.start_soon(Outcome(partial(pool.call, a_call(name="a"), timeout=None)))
             await desk.until_begun("a")
             crash(launcher, "w0")
-        await until(lambda: [worker.state for worker in pool.snapshot().workers] == ["idle"])
+        await until_async(lambda: [worker.state for worker in pool.snapshot().workers] == ["idle"])
         crash(launcher, "w0.1")
-        await until(lambda: "worker w0.1 ended by itself" in caplog.text)
+        await until_async(lambda: "worker w0.1 ended by itself" in caplog.text)
 
     assert set(belonged) == {None}
 
@@ -143,7 +138,7 @@ async def test_what_crashes_two_workers_is_not_tried_on_a_third() -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(outcome)
             for times in (1, 2):
-                await until(partial(has_begun, desk, times))
+                await until_async(partial(has_begun, desk, times))
                 crash(launcher, await running_on(pool), by=SIGSEGV)
 
     assert isinstance(outcome.error, WorkerCrashedError)
@@ -177,7 +172,7 @@ async def test_a_stream_of_which_items_are_out_does_not_begin_again() -> None:
         outcome = Outcome(partial(pool.stream, a_call("stream_again", "a"), put, timeout=None))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(outcome)
-            await until(lambda: chunks)
+            await until_async(lambda: chunks)
             crash(launcher, await running_on(pool))
 
     assert isinstance(outcome.error, WorkerCrashedError)
@@ -211,7 +206,7 @@ async def test_a_cell_that_may_run_twice_begins_again_and_says_so() -> None:
         outcome = Outcome(partial(pool.run_cell, a_cell(code, is_idempotent=True), put))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(outcome)
-            await until(lambda: shown)
+            await until_async(lambda: shown)
             crash(launcher, await running_on(pool))
 
     texts = [event.text for event in shown if isinstance(event, StreamText)]
@@ -267,7 +262,7 @@ async def test_a_call_can_be_cancelled_while_it_waits_to_run_again() -> None:
             tasks.start_soon(outcome)
             await desk.until_begun("a")
             crash(launcher, "w0")
-            await until(lambda: not pool.snapshot().workers[0].calls)
+            await until_async(lambda: not pool.snapshot().workers[0].calls)
             await pool.cancel(call.call_id)
 
         assert isinstance(outcome.error, CallCancelledError)
@@ -283,7 +278,7 @@ async def test_a_pool_that_closes_ends_what_waits_to_run_again() -> None:
         tasks.start_soon(outcomes[0])
         await desk.until_begun("a")
         crash(launcher, "w0")
-        await until(lambda: not pool.snapshot().workers[0].calls)
+        await until_async(lambda: not pool.snapshot().workers[0].calls)
 
     assert isinstance(outcomes[0].error, PoolClosedError)
 
@@ -291,10 +286,10 @@ async def test_a_pool_that_closes_ends_what_waits_to_run_again() -> None:
 async def test_a_place_whose_workers_crash_too_often_is_given_up() -> None:
     async with opened(Desk(), workers=2, restart_limit=2) as (pool, launcher):
         for worker_id in ("w0", "w0.1", "w0.2"):
-            await until(partial(is_listed, launcher.workers, worker_id))
+            await until_async(partial(is_listed, launcher.workers, worker_id))
             await pool.wait_ready()
             crash(launcher, worker_id)
-            await until(partial(is_gone, pool, worker_id))
+            await until_async(partial(is_gone, pool, worker_id))
 
         assert [worker.worker_id for worker in snap(pool)] == ["w1"]
         told = pool.snapshot().problems[-1]
@@ -311,10 +306,10 @@ async def test_a_place_whose_workers_crash_too_often_is_given_up() -> None:
 async def test_without_a_limit_no_place_is_given_up() -> None:
     async with opened(Desk(), workers=1, restart_limit=None) as (pool, launcher):
         for number in range(1, 11):
-            await until(partial(are_started, launcher, number))
+            await until_async(partial(are_started, launcher, number))
             await pool.wait_ready()
             launcher.workers[-1].crash(signal=9)
-        await until(partial(are_started, launcher, 11))
+        await until_async(partial(are_started, launcher, 11))
 
 
 def are_started(launcher: InProcessLauncher, number: int) -> bool:
@@ -331,7 +326,7 @@ async def test_a_tool_that_loses_its_workers_is_not_called_for_a_while() -> None
             outcome = Outcome(partial(pool.call, a_call("work", "a"), timeout=None))
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(outcome)
-                await until(lambda: pool.snapshot().workers[0].state == "busy" and desk.begun)
+                await until_async(lambda: pool.snapshot().workers[0].state == "busy" and desk.begun)
                 desk.begun.clear()
                 launcher.workers[-1].crash(signal=9)
             assert isinstance(outcome.error, WorkerCrashedError)
@@ -341,10 +336,10 @@ async def test_a_tool_that_loses_its_workers_is_not_called_for_a_while() -> None
         with pytest.raises(CircuitOpenError, match="'work' crashed its workers"):
             await pool.call(a_call("work", "a"), timeout=None)
         assert pool.snapshot().circuits == {"work": "open"}
-        await until(lambda: pool.snapshot().circuits == {"work": "half-open"})
+        await until_async(lambda: pool.snapshot().circuits == {"work": "half-open"})
         await lose()
         assert pool.snapshot().circuits == {"work": "open"}
-        await until(lambda: pool.snapshot().circuits == {"work": "half-open"})
+        await until_async(lambda: pool.snapshot().circuits == {"work": "half-open"})
         desk.open("a")
         await pool.call(a_call("work", "a"), timeout=None)
 

@@ -57,10 +57,3 @@ async def at_once(calls: Iterable[Callable[[], Awaitable[T]]]) -> list[T]:
         for number, call in enumerate(calls):
             tasks.start_soon(keep, number, call)
     return [results[number] for number in sorted(results)]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what another process does to the file system."""
-    with anyio.fail_after(10):
-        while not condition():
-            await anyio.lowlevel.checkpoint()

@@ -24,8 +24,9 @@ from snakepit_nb.identifiers import SessionId
 from snakepit_nb.launch.subprocess_launcher import open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
 from tests.making import MESSAGE_BYTES, a_worker
+from tests.waiting import until_async
 
-from .calling import a_cell, at_once, run, text_of, until
+from .calling import a_cell, at_once, run, text_of
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -222,7 +223,7 @@ await asyncio.sleep(0)
     await run(channel, a_cell(code, "ended"))
 
     assert await channel.end_session(SessionId("ended")) == 1
-    await until(note.exists)
+    await until_async(note.exists)
     assert await channel.end_session(SessionId("ended")) == 0
     assert await text_of(channel, a_cell("print('left' in globals())", "ended")) == "False\n"
 

@@ -20,8 +20,9 @@ from snakepit_nb.launch.subprocess_worker import SubprocessWorker
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
 from tests.making import MESSAGE_BYTES, a_call, a_worker
+from tests.waiting import until_async
 
-from .calling import at_once, items, until
+from .calling import at_once, items
 from .thread_tools import AT_ONCE
 
 pytestmark = pytest.mark.process
@@ -108,12 +109,12 @@ async def test_no_more_calls_run_at_once_than_there_are_threads(
     async with anyio.create_task_group() as tasks:
         for note in notes[:-1]:
             tasks.start_soon(hold, note)
-        await until(lambda: all(has_begun(note) for note in notes[:-1]))
+        await until_async(lambda: all(has_begun(note) for note in notes[:-1]))
         tasks.start_soon(hold, notes[-1])
         await channel.tools()
         assert not has_begun(notes[-1])
         notes[0].touch()
-        await until(lambda: has_begun(notes[-1]))
+        await until_async(lambda: has_begun(notes[-1]))
         for note in notes:
             note.touch()
 
@@ -129,7 +130,7 @@ async def test_a_ping_is_answered_while_all_threads_are_blocked(
     ):
         for note in notes:
             tasks.start_soon(channel.call, a_call("hold", note=str(note)))
-        await until(lambda: all(map(has_begun, notes)))
+        await until_async(lambda: all(map(has_begun, notes)))
 
         stub = snakepit_bridge_pb2_grpc.BridgeServiceStub(line)
         answer = await stub.Ping(
@@ -150,7 +151,7 @@ async def test_cancelling_an_async_call_hits_none_beside_it(
     calls = [a_call("wait_for_ever", note=str(note)) for note in notes]
     async with anyio.create_task_group() as tasks:
         scopes = [cancellable(channel, call, tasks) for call in calls]
-        await until(lambda: all(map(has_begun, notes)))
+        await until_async(lambda: all(map(has_begun, notes)))
 
         for number, scope in enumerate(scopes):
             scope.cancel()
@@ -172,7 +173,7 @@ async def test_a_plain_call_sees_that_it_is_cancelled_and_none_beside_it_does(
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(beside)
         scope = cancellable(channel, call, tasks)
-        await until(lambda: has_begun(hit) and has_begun(spared))
+        await until_async(lambda: has_begun(hit) and has_begun(spared))
         scope.cancel()
         with anyio.fail_after(5):
             await channel.wait_stopped(call.call_id)
@@ -189,7 +190,7 @@ async def test_a_plain_call_that_goes_on_is_stopped_when_it_has_ended(
     call = a_call("hold", note=str(note))
     async with anyio.create_task_group() as tasks:
         scope = cancellable(channel, call, tasks)
-        await until(lambda: has_begun(note))
+        await until_async(lambda: has_begun(note))
         scope.cancel()
         stopped = anyio.Event()
 
@@ -213,7 +214,7 @@ async def test_a_call_that_is_cancelled_before_its_turn_never_runs(
     async with anyio.create_task_group() as tasks:
         for note in notes:
             tasks.start_soon(channel.call, a_call("hold", note=str(note)))
-        await until(lambda: all(map(has_begun, notes)))
+        await until_async(lambda: all(map(has_begun, notes)))
         call = a_call("hold", note=str(late))
         scope = cancellable(channel, call, tasks)
         await channel.tools()
@@ -267,7 +268,7 @@ async def test_what_is_no_exception_ends_its_call_and_none_beside_it(
     note = tmp_path / "beside"
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(channel.call, a_call("hold", note=str(note)))
-        await until(lambda: has_begun(note))
+        await until_async(lambda: has_begun(note))
         with pytest.raises(ToolError) as caught:
             await channel.call(a_call(tool))
         note.touch()
@@ -309,7 +310,7 @@ async def test_a_worker_ends_in_good_order_while_calls_wait(
                 await channel.call(a_call("wait_for_ever", note=str(note)))
 
         tasks.start_soon(wait)
-        await until(lambda: has_begun(note))
+        await until_async(lambda: has_begun(note))
         assert (await worker.stop(grace=5)).exit_code == 0
 
     assert has_ended(note)

@@ -14,8 +14,9 @@ class Kernel:
     """One kernel, which has no pool until it is told a phase."""
 
     def __init__(self) -> None:
+        self._place = tempfile.TemporaryDirectory(prefix="kernel", ignore_cleanup_errors=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crashes.fault_kernel", tempfile.mkdtemp(prefix="kernel")],
+            [sys.executable, "-m", "tests.crashes.fault_kernel", self._place.name],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.PIPE,
@@ -38,11 +39,12 @@ class Kernel:
     def close(self) -> int:
         """Lets it end in good order, and returns its exit code."""
         self.process.communicate(timeout=BOUND)
+        self._place.cleanup()
         return self.process.returncode
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=BOUND)
+        self.close()
 
 
 class Kernels:

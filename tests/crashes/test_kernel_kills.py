@@ -5,11 +5,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -108,12 +106,9 @@ class Figures:
 
 
 @pytest.fixture(autouse=True)
-def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    short = tempfile.mkdtemp(prefix="sp-")  # the path of a socket must be
+def _places(tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", short)
-    yield
-    shutil.rmtree(short)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
 
 
 def test_of_killed_kernels_nothing_stays_and_of_the_others_everything(tmp_path: Path) -> None:

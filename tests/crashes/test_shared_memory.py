@@ -3,14 +3,11 @@
 import json
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,6 +15,7 @@ import pytest
 
 import snakepit_nb as snakepit
 from snakepit_nb.launch.sweep import sweep
+from tests.waiting import until
 
 from .large_traffic import Large, directories_of, guardian_of_this_process, keep_calling
 
@@ -28,19 +26,9 @@ pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(120 + 1
 
 
 @pytest.fixture(autouse=True)
-def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    short = tempfile.mkdtemp(prefix="sp-")  # the path of a socket must be
+def _places(tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", short)
-    yield
-    shutil.rmtree(short)
-
-
-def until(condition: Callable[[], object], *, within: float = 30.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
 
 
 def segments(directories: list[str]) -> list[str]:
@@ -65,12 +53,15 @@ def test_killed_workers_leave_nothing_and_calls_that_may_run_twice_find_their_ar
         ]
         for caller in callers:
             caller.start()
-        for _ in range(KILLS):
+        killed: set[int] = set()
+        while len(killed) < KILLS:
             until(lambda: segments(directories))
             time.sleep(random.uniform(0, 0.1))  # noqa: S311 (any moment will do)
-            workers = [worker.pid for worker in pool.status().workers if worker.pid]
-            if workers:
-                os.kill(random.choice(workers), signal.SIGKILL)  # noqa: S311
+            # One that was killed is in the status until the pool hears of it.
+            pids = {worker.pid for worker in pool.status().workers if worker.pid} - killed
+            if pids:
+                killed.add(pid := random.choice([*pids]))  # noqa: S311
+                os.kill(pid, signal.SIGKILL)
         until(lambda: any(worker.state == "busy" for worker in pool.status().workers))
         stopped.set()
         for caller in callers:

@@ -6,13 +6,10 @@ do nothing any more: those are cleared by the next that starts a pool.
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -44,13 +41,10 @@ PREPARE = "from tests.end_to_end.door_tools import prepare\nprepare({state!r})"
 
 
 @pytest.fixture(autouse=True)
-def _places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    short = tempfile.mkdtemp(prefix="sp-")  # the path of a socket must be
+def _places(tmp_path: Path, short_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    yield
-    shutil.rmtree(short)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -59,12 +53,16 @@ def test_a_script_leaves_nothing(door: str, state: str, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, str(SCRIPT), door, state],
         cwd=tmp_path,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     ) as script:
+        assert script.stdin is not None
         assert script.stdout is not None
         everything = identities(json.loads(script.stdout.readline()))
+        script.stdin.write("\n")
+        script.stdin.flush()
         if door.startswith("SIG"):
             script.send_signal(signal.Signals[door])
         status = script.wait(timeout=SECONDS_TO_STOP)

@@ -17,20 +17,20 @@ from snakepit_nb.launch.runtime_directory import (
 from snakepit_nb.wire.private_directory import verify_private_directory
 
 
-def test_it_is_made_for_this_user_alone_and_removed_with_its_files(tmp_path: Path) -> None:
-    directory = create_runtime_directory(str(tmp_path))
+def test_it_is_made_for_this_user_alone_and_removed_with_its_files(short_path: Path) -> None:
+    directory = create_runtime_directory(str(short_path))
     socket_path(directory, 1).touch()
 
-    assert directory.parent == tmp_path / "snakepit"
+    assert directory.parent == short_path / "snakepit"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     remove_runtime_directory(directory)
     remove_runtime_directory(directory)
     assert not directory.exists()
 
 
-def test_it_is_made_again_where_somebody_has_removed_it(tmp_path: Path) -> None:
-    directory = create_runtime_directory(str(tmp_path))
-    shutil.rmtree(directory.parent)
+def test_it_is_made_again_where_somebody_has_removed_it(short_path: Path) -> None:
+    directory = create_runtime_directory(str(short_path))
+    shutil.rmtree(short_path / "snakepit")
 
     restore_runtime_directory(directory)
     restore_runtime_directory(directory)
@@ -63,12 +63,12 @@ def test_a_path_that_is_too_long_for_a_socket_is_not_taken(tmp_path: Path) -> No
     assert create_runtime_directory(str(deep), shared=tmp_path).parent == tmp_path
 
 
-def test_a_directory_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "snakepit").mkdir()
-    (tmp_path / "snakepit").chmod(0o755)
+def test_a_directory_that_is_open_to_others_is_refused(short_path: Path) -> None:
+    (short_path / "snakepit").mkdir()
+    (short_path / "snakepit").chmod(0o755)
 
     with pytest.raises(WorkerStartError, match="is open to other users; do `chmod 700"):
-        create_runtime_directory(str(tmp_path))
+        create_runtime_directory(str(short_path))
 
 
 def test_a_link_a_file_and_nothing_are_refused(tmp_path: Path) -> None:

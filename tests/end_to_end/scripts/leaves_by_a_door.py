@@ -1,6 +1,7 @@
 """A script with a pool in a given state, which ends in a given way or waits to be ended.
 
-`python leaves_by_a_door.py DOOR STATE`. It tells the processes of its pool as JSON.
+`python leaves_by_a_door.py DOOR STATE`. It tells the processes of its pool as JSON, and waits for a
+line: meanwhile it is noted who they are.
 """
 
 import json
@@ -14,6 +15,7 @@ from tests.end_to_end.door_tools import prepare
 door, state = sys.argv[1:]
 sys.stdout.write(json.dumps(prepare(state)) + "\n")
 sys.stdout.flush()
+sys.stdin.readline()
 match door:
     case "end":
         pass

@@ -21,6 +21,9 @@ RANDOM = (
 )
 TOLD = ("status", "execution_count", "payload", "ename", "evalue", "traceback")
 
+RESET = "%reset -f\n__import__('gc').freeze()"
+"""It looks for garbage, and need not look again at all the modules that stay."""
+
 Told = dict[str, Any]
 """What a front end is told of one step."""
 
@@ -36,7 +39,7 @@ class Side:
     def run(self, case: Case) -> list[Told]:
         """Runs a case, and leaves no names of it behind."""
         told = self.run_steps(case)
-        self._kernel.run(f"{self._first_line}%reset -f", store_history=False)
+        self._kernel.run(self._first_line + RESET, store_history=False)
         return told
 
     def run_steps(self, case: Case) -> list[Told]:

@@ -35,9 +35,9 @@ class Subcommand:
 
 
 def add_pool(parser: OptionParser, *, is_option: bool = False) -> None:
-    """Adds the pool that is meant to what a subcommand takes."""
+    """Adds the pool that is meant, as `-p POOL`, and but for `is_option` by its bare name too."""
     what = "the pool; the one in use"
-    if is_option:
-        parser.add_argument("-p", "--pool", metavar="POOL", help=what)
-    else:
-        parser.add_argument("pool", nargs="?", metavar="POOL", help=what)
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("-p", "--pool", metavar="POOL", help=what)
+    if not is_option:
+        forms.add_argument("pool", nargs="?", metavar="POOL", default=argparse.SUPPRESS, help=what)

@@ -46,6 +46,11 @@ class Origin:
     headers: tuple[tuple[str, str], ...] = ()
     """What carries these to the worker."""
 
+    @property
+    def header_bytes(self) -> int:
+        """How many bytes the headers have, which are ASCII."""
+        return sum(len(name) + len(value) for name, value in self.headers)
+
 
 NO_ORIGIN = Origin()
 

@@ -110,5 +110,5 @@ class Bundles:
 
 
 def small_bytes(message_bytes: int) -> int:
-    """Returns how large a request may be at most, so that a bundle of such fits a message."""
+    """Returns how large a request may be with its headers; a bundle of such fits a message."""
     return min(SMALL_BYTES, message_bytes // (2 * MOST_TOGETHER))

@@ -17,7 +17,10 @@ from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_cells_pb2 as cells
 
 MOST_TOGETHER = 32
-"""So that a worker is busy with some of many calls while others are on their way."""
+"""So that a worker is busy with some of many calls while others are on their way.
+
+Their correlation ids also fit an RPC's headers, which may have 8 KB.
+"""
 
 Rpc: TypeAlias = "grpc.aio.StreamStreamCall[cells.ToolBundle, cells.ToolAnswers]"
 Outcome: TypeAlias = bridge.ExecuteToolResponse | BaseException | None
@@ -78,8 +81,9 @@ class Exchange:
             # A plain read: this task is cancelled only when the way is closed, and the RPC with it.
             while isinstance(message := await rpc.read(), cells.ToolAnswers):
                 for answer in message.answers:
-                    one = self._sent.pop(answer.number)
+                    one = self._sent[answer.number]
                     one.settle(_outcome(answer, one.call))
+                    del self._sent[answer.number]
         finally:
             writing.cancel()
             rpc.cancel()

@@ -105,14 +105,14 @@ class GrpcChannel:
         self._bundles = Bundles(self._begin_exchange, self._interrupt_soon)
         self._small_bytes = small_bytes(message_bytes)
         self._under_way = 0  # unary calls of tools
-        self._leaving: set[asyncio.Task[None]] = set()  # held, because the loop holds tasks weakly
+        self._interrupting: dict[CallId, asyncio.Task[None]] = {}
         self.is_closed = False
 
     def close(self) -> None:
         """Notes that the way ends: nobody waits any more for what was left on it."""
         self.is_closed = True
-        for leaving in self._leaving:
-            leaving.cancel()
+        for interrupting in self._interrupting.values():
+            interrupting.cancel()
         self._bundles.close()
 
     async def ping(self) -> None:
@@ -212,6 +212,9 @@ class GrpcChannel:
 
     async def wait_stopped(self, call_id: CallId) -> None:
         """Returns when the worker really runs the call no more."""
+        interrupting = self._interrupting.get(call_id)
+        if interrupting is not None:  # it may overtake the call, which then never runs
+            await asyncio.wait([interrupting])
         request = cells.WaitStoppedRequest(call_id=call_id)
         await self._unary(self._cells.WaitStopped, request, None)
 
@@ -246,7 +249,7 @@ class GrpcChannel:
         """Runs a tool by an RPC of its own, or by one that it shares with others."""
         self._under_way += 1
         try:
-            if request.ByteSize() <= self._small_bytes:
+            if request.ByteSize() + call.origin.header_bytes <= self._small_bytes:
                 kept = self._bundles.exchange_of(call.correlation_id)
                 if kept is not None or self._under_way >= MANY_CALLS:
                     with Translated(self, call.correlation_id):
@@ -282,9 +285,9 @@ class GrpcChannel:
 
         Of each call that its client cancels, gRPC keeps more than a kilobyte for good.
         """
-        if call is None or rpc.done():
+        if call is None:
             rpc.cancel()
-        else:
+        elif not rpc.done():
             self._interrupt_soon(call.call_id, rpc.cancel)
 
     def _interrupt_soon(
@@ -298,9 +301,8 @@ class GrpcChannel:
             except SnakepitError:
                 otherwise()
 
-        leaving = asyncio.ensure_future(interrupt())
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
+        interrupting = self._interrupting[call_id] = asyncio.ensure_future(interrupt())
+        interrupting.add_done_callback(lambda _: self._interrupting.pop(call_id, None))
 
     def _headers(self, call: ToolCall | CellCall | CommDelivery | None) -> grpc.aio.Metadata:
         """Makes a call's headers, of the one class that gRPC does not have to convert."""

@@ -1,8 +1,9 @@
 """A server of grpc.aio in a process of its own, of which the tests see what it is told.
 
-`python -m tests.channel.grpc_peer SOCKET`. A line on its stdout for each thing that happens:
-`serves`, `begun` when a call by itself runs, `ended` when gRPC has told it that nobody wants it any
-more; of an exchange the correlation ids in its header, and `finished` when no more calls come.
+`python -m tests.channel.grpc_peer SOCKET [interrupts]`. A line on its stdout for each thing that
+happens: `serves`, `begun` when a call by itself runs, `ended` when gRPC has told it that nobody
+wants it any more; of an exchange the correlation ids in its header, and `finished` when no more
+calls come. It knows no interrupts, or else tells `interrupting`, and `asked` whether a call ended.
 """
 
 import asyncio
@@ -61,6 +62,25 @@ class PeerOfBundles(snakepit_cells_pb2_grpc.BundleServiceServicer):
         tell("finished")
 
 
+class PeerOfInterrupts(snakepit_cells_pb2_grpc.CellServiceServicer):
+    async def Interrupt(  # noqa: N802
+        self, request: cells.InterruptRequest, context: Context
+    ) -> cells.InterruptResponse:
+        """Answers never."""
+        del request, context
+        tell("interrupting")
+        await asyncio.Event().wait()
+        return cells.InterruptResponse()
+
+    async def WaitStopped(  # noqa: N802
+        self, request: cells.WaitStoppedRequest, context: Context
+    ) -> cells.WaitStoppedResponse:
+        """Answers at once, as for a call that has not come yet."""
+        del request, context
+        tell("asked")
+        return cells.WaitStoppedResponse()
+
+
 async def wait_until_unwanted() -> None:
     tell("begun")
     try:
@@ -74,10 +94,12 @@ def tell(line: str) -> None:
     sys.stdout.flush()
 
 
-async def main(socket: str) -> None:
+async def main(socket: str, *, interrupts: bool) -> None:
     server = grpc.aio.server()
     snakepit_bridge_pb2_grpc.add_BridgeServiceServicer_to_server(Peer(), server)  # type: ignore[abstract]  # the rest: UNIMPLEMENTED
     snakepit_cells_pb2_grpc.add_BundleServiceServicer_to_server(PeerOfBundles(), server)
+    if interrupts:
+        snakepit_cells_pb2_grpc.add_CellServiceServicer_to_server(PeerOfInterrupts(), server)  # type: ignore[abstract]  # as above
     server.add_insecure_port(f"unix:{socket}")
     await server.start()
     tell("serves")
@@ -85,4 +107,4 @@ async def main(socket: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], interrupts="interrupts" in sys.argv))

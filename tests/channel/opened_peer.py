@@ -48,10 +48,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def open_peer() -> AsyncIterator[Peer]:
+async def open_peer(*options: str) -> AsyncIterator[Peer]:
     with tempfile.TemporaryDirectory(prefix="sp-") as directory:  # the path must be short
         socket = str(Path(directory) / "peer.sock")
-        command = [sys.executable, "-m", "tests.channel.grpc_peer", socket]
+        command = [sys.executable, "-m", "tests.channel.grpc_peer", socket, *options]
         async with await anyio.open_process(command, stderr=None, cwd=ROOT) as process:
             try:
                 peer = Peer(socket, process)

@@ -11,7 +11,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from snakepit_nb.calls import ToolCall
+from snakepit_nb.calls import Origin, ToolCall
 from snakepit_nb.channel.bundles import MANY_CALLS
 from snakepit_nb.channel.exchange import MOST_TOGETHER
 from snakepit_nb.channel.grpc_channel import GrpcChannel, open_grpc_channel
@@ -188,6 +188,50 @@ async def test_where_messages_are_small_bundles_are_too(message_bytes: int) -> N
                     tasks.start_soon(partial(call, "zeros", size=half))
 
         assert sorted(lengths) == [1] * 20 + [half] * 40
+
+
+async def test_a_bundle_of_calls_with_much_baggage_fits_a_message() -> None:
+    baggage = Origin(headers=(("baggage", "x" * 4000),))
+    async with open_subprocess_launcher(sweeps=False) as launcher:
+        worker = await launcher.launch(
+            a_worker(__file__, LARGE_TOOLS, threads=32, message_bytes=100_000)
+        )
+        async with (
+            open_grpc_channel(
+                address=worker.announcement.address, token=worker.token, message_bytes=100_000
+            ) as channel,
+            anyio.create_task_group() as tasks,
+        ):
+            for _ in range(ALONE + MOST_TOGETHER):
+                tasks.start_soon(channel.call, replace(a_call("echo", value=1), origin=baggage))
+
+
+@pytest.mark.parametrize("in_one_cell", [False, True])
+async def test_a_call_has_stopped_once_its_worker_knows_of_the_interrupt(
+    *, in_one_cell: bool
+) -> None:
+    """Asked before that, a worker that does not know the call yet would let it run later."""
+    call = a_call("forget")
+    async with (
+        open_peer("interrupts") as peer,
+        peer.connect() as line,
+        anyio.create_task_group() as tasks,
+    ):
+        channel = GrpcChannel(line, "token")
+        if in_one_cell:
+            tasks.start_soon(
+                channel.call, replace(a_call("add"), correlation_id=call.correlation_id)
+            )
+            await peer.wait_for("begun")
+        async with anyio.create_task_group() as cancelled:
+            cancelled.start_soon(channel.call, call)
+            await peer.wait_for(call.correlation_id if in_one_cell else "begun")
+            cancelled.cancel_scope.cancel()
+
+        tasks.start_soon(channel.wait_stopped, call.call_id)
+        await peer.wait_for("interrupting")
+        assert await peer.is_silent()
+        tasks.cancel_scope.cancel()
 
 
 async def test_a_call_that_begins_alone_waits_for_nobody(peer: Peer) -> None:

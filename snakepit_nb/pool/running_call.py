@@ -12,14 +12,16 @@ import anyio
 from snakepit_nb.errors import (
     CallCancelledError,
     CallTimeoutError,
+    Progress,
     SnakepitError,
+    ToolError,
     WorkerCrashedError,
 )
 from snakepit_nb.launch.launcher import WorkerExit
 
 from .loss import Loss, LostError
 from .pending_call import PendingCall
-from .supervisor import LiveWorker
+from .supervisor import STOPPED, LiveWorker
 from .trace import Underway
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 EXIT_SECONDS = 2.0  # between the end of a connection and that of its process
+CANCELLED = "asyncio.exceptions.CancelledError"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +62,13 @@ class RunningCall:
             with anyio.CancelScope(shield=True):
                 loss = await _loss(self.worker, call)
             raise LostError(loss, call) from None
+        except ToolError as error:
+            if error.remote_type == CANCELLED and self.worker.ended_because == STOPPED:
+                # Where it has threads, a worker that is stopped cancels what awaits.
+                worker_id = self.worker.worker_id
+                loss = Loss(worker_id=worker_id, progress=Progress.STARTED, because=STOPPED)
+                raise LostError(loss, call) from None
+            raise
         with anyio.CancelScope(shield=True):
             how = await self._stop()
         raise _cancelled_error(call, how) if call.is_cancelled else _timeout_error(call, how)

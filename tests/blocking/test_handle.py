@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import anyio
 import pytest
 
 import snakepit_nb as snakepit
@@ -23,6 +25,7 @@ from snakepit_nb.errors import (
     WorkerStartError,
 )
 from snakepit_nb.worker import Adapter, tool
+from tests.waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(60)]
 
@@ -148,6 +151,36 @@ def test_a_class_of_the_users_own_can_be_an_adapter() -> None:
         assert pool.call("twice", number=21) == 42
     with pytest.raises(PoolClosedError):
         pool.call("twice", number=1)
+
+
+class Waits(Adapter):
+    thread_safe = True
+
+    @tool
+    async def wait(self, note: str) -> None:
+        await anyio.Path(note).touch()
+        await anyio.sleep_forever()
+
+    @tool
+    async def wait_on(self, note: str) -> AsyncIterator[int]:
+        await anyio.Path(note).touch()
+        yield 1
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("profile", ["process", "thread"])
+@pytest.mark.parametrize("name", ["wait", "wait_on"])
+def test_what_is_ended_with_its_pool_is_told_so(name: str, profile: str, tmp_path: Path) -> None:
+    note = tmp_path / "note"
+    pool = snakepit.start(workers=1, name="ended", adapters=[Waits], profile=profile)
+    with ThreadPoolExecutor() as threads:
+        call = pool.call if name == "wait" else lambda *given: list(pool.stream(*given))
+        told = threads.submit(call, name, {"note": str(note)})
+        until(note.exists)
+        pool.stop(now=True)
+
+        with pytest.raises(PoolClosedError, match="was ended with its pool"):
+            told.result()
 
 
 @pytest.mark.parametrize(

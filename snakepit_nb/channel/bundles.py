@@ -38,7 +38,7 @@ class Bundles:
         self._exchanges: set[Exchange] = set()
         self._kept: Exchange | None = None
         self._kept_for: CorrelationId | None = None
-        """The correlation id of the last call, which the one that is kept has in its header."""
+        """The correlation id of the last call; `_kept`, if there is one, is for its cell."""
 
     def close(self) -> None:
         """Ends what is under way; whoever waits for it is told."""

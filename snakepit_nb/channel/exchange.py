@@ -78,7 +78,7 @@ class Exchange:
         rpc = self._begin()
         writing = asyncio.ensure_future(self._write(rpc))
         try:
-            # A plain read: this task is cancelled only when the way is closed, and the RPC with it.
+            # A plain read: around it is no cancel scope, of which gRPC would lose the message.
             while isinstance(message := await rpc.read(), cells.ToolAnswers):
                 for answer in message.answers:
                     one = self._sent[answer.number]
@@ -93,8 +93,8 @@ class Exchange:
             while (bundle := await self._next_bundle()) is not None:
                 await rpc.write(bundle)
             await rpc.done_writing()
-        except Exception:  # noqa: BLE001 (it has ended, and who reads is told why)
-            rpc.cancel()  # or else is told now
+        except Exception:  # noqa: BLE001 (the RPC has ended, and who reads is told why)
+            rpc.cancel()  # or it ends now: nothing more can be written
 
     async def _next_bundle(self) -> cells.ToolBundle | None:
         """Waits until there is something to send; None: nothing more will be."""

@@ -101,7 +101,7 @@ class GrpcChannel:
         self._cells = snakepit_cells_pb2_grpc.CellServiceStub(channel)
         self._token = (TOKEN_HEADER, token)
         self._buffers = BufferEnd(buffers, Side.KERNEL)
-        self._tools = snakepit_cells_pb2_grpc.BundleServiceStub(channel)
+        self._bundle_stub = snakepit_cells_pb2_grpc.BundleServiceStub(channel)
         self._bundles = Bundles(self._begin_exchange, self._interrupt_soon)
         self._small_bytes = small_bytes(message_bytes)
         self._under_way = 0  # unary calls of tools
@@ -261,7 +261,7 @@ class GrpcChannel:
             self._under_way -= 1
 
     def _begin_exchange(self, headers: Sequence[tuple[str, str]]) -> Rpc:
-        return self._tools.ExecuteTools(metadata=grpc.aio.Metadata(self._token, *headers))
+        return self._bundle_stub.ExecuteTools(metadata=grpc.aio.Metadata(self._token, *headers))
 
     async def _read_output(self, output: cells.CellOutput) -> CellEvent | CellReply:
         read = partial(read_output, output, self._buffers)

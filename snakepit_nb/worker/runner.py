@@ -32,8 +32,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-REMEMBERED = 64
-"""How many of the calls that are interrupted before they come are known as such."""
+REMEMBERED = 1024
+"""How many of the calls that are interrupted before they come are known as such.
+
+Many more than a worker runs at once: those whose interrupt came behind their end count too.
+"""
 
 
 class Runner(ABC):

@@ -17,6 +17,7 @@ from snakepit_nb.errors import SnakepitError, ToolError, WorkerStartError
 from snakepit_nb.identifiers import TOKEN_HEADER
 from snakepit_nb.launch.subprocess_launcher import SubprocessLauncher, open_subprocess_launcher
 from snakepit_nb.launch.subprocess_worker import SubprocessWorker
+from snakepit_nb.telemetry.correlation import new_call_id
 from snakepit_nb.wire.generated import snakepit_bridge_pb2 as bridge
 from snakepit_nb.wire.generated import snakepit_bridge_pb2_grpc
 from tests.making import MESSAGE_BYTES, a_call, a_worker
@@ -232,6 +233,8 @@ async def test_a_call_that_comes_behind_its_interrupt_never_runs(
 ) -> None:
     call = a_call("wait_for_ever", note=str(tmp_path / "late"))
     await channel.interrupt(call.call_id)
+    for _ in range(100):  # interrupts that come behind the ends of their calls
+        await channel.interrupt(new_call_id())
 
     with pytest.raises(ToolError) as caught:
         await channel.call(call)

@@ -12,6 +12,7 @@ from .cases import Case, Step
 MASKS = (
     (r"ipykernel_\d+/", "ipykernel_PID/"),
     (r"0x[0-9a-f]{6,}", "0xADDRESS"),
+    (r"\b[A-Z][a-z]{2} +\d{1,2} \d\d:\d\d\b", "MINUTE"),  # by `ls`; both sides may not begin in one
     (r"(?m)^(CPU times|Wall time).*\n", r"\1\n"),
     (r"(?m)^(?:The slowest run .*\n)?.* per loop .*\n", "TIME per loop\n"),
 )

@@ -7,7 +7,8 @@ from typing import TypeVar
 import anyio
 import anyio.lowlevel
 
-WITHIN = 30.0
+WITHIN = 15.0
+WITHIN_ASYNC = 5.0
 """Seconds, which is far more than anything here should take."""
 LOOKING_SECONDS = 0.002
 
@@ -23,7 +24,7 @@ def until(condition: Callable[[], T], *, within: float = WITHIN) -> T:
     return found
 
 
-async def until_async(condition: Callable[[], object], *, within: float = WITHIN) -> None:
+async def until_async(condition: Callable[[], object], *, within: float = WITHIN_ASYNC) -> None:
     """Returns once the condition is true; the loop goes on meanwhile."""
     with anyio.fail_after(within):
         while not condition():

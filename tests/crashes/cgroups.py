@@ -8,9 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.waiting import until
-
 from .root import require_root
+from .waiting import until
 
 MOUNT = Path("/sys/fs/cgroup")
 MEMORY = 64 * 1024 * 1024

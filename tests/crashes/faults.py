@@ -13,12 +13,12 @@ from pathlib import Path
 
 from snakepit_nb.launch.identity import identity_of
 from snakepit_nb.launch.state_directory import state_directory
-from tests.waiting import until
 
 from .cgroups import Cgroup
 from .disks import covered_read_only, fill_up
 from .inflicted import A_DAY
 from .scenes import PHASES, Scene, is_stopped, states
+from .waiting import until
 
 WITH_A_WORKER = tuple(phase for phase in PHASES if phase != "reserve")
 KILLED = r"signal 9( \(SIGKILL\))?"

@@ -16,9 +16,9 @@ from snakepit_nb.launch.identity import identity_of
 from snakepit_nb.launch.registry import Registry
 from snakepit_nb.launch.state_directory import state_directory
 from snakepit_nb.launch.sweep import sweep
-from tests.waiting import until
 
 from .faulty_kernels import Kernel
+from .waiting import until
 
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 

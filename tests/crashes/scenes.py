@@ -23,10 +23,10 @@ import snakepit_nb as snakepit
 from snakepit_nb.launch.identity import identity_of
 from snakepit_nb.launch.state_directory import state_directory
 from snakepit_nb.pool.snapshot import CallSnapshot, PoolSnapshot
-from tests.waiting import until
 
 from .faulty_tools import PLACE
 from .inflicted import GO_ON
+from .waiting import until
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent

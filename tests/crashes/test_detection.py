@@ -13,7 +13,8 @@ import pytest
 import snakepit_nb as snakepit
 from snakepit_nb.blocking.handle import Pool
 from snakepit_nb.errors import CallTimeoutError, Progress, WorkerCrashedError
-from tests.waiting import until
+
+from .waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(120)]
 

@@ -27,7 +27,6 @@ from snakepit_nb.launch.registry import Registry
 from snakepit_nb.launch.run_entries import RunEntry
 from snakepit_nb.launch.state_directory import state_directory
 from snakepit_nb.launch.sweep import sweep
-from tests.waiting import until
 
 from .disks import read_only, small_disk
 from .faults import (
@@ -44,6 +43,7 @@ from .faults import (
 from .faulty_kernels import Kernels
 from .root import require_root
 from .scenes import BOUND, KIND_FOR, PHASES, ROOT, Pools, Scene, check_whole, in_thread
+from .waiting import until
 
 pytestmark = [pytest.mark.process, pytest.mark.slow, pytest.mark.timeout(4 * BOUND)]
 

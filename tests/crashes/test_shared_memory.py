@@ -15,9 +15,9 @@ import pytest
 
 import snakepit_nb as snakepit
 from snakepit_nb.launch.sweep import sweep
-from tests.waiting import until
 
 from .large_traffic import Large, directories_of, guardian_of_this_process, keep_calling
+from .waiting import until
 
 KILLS = int(os.environ.get("SNAKEPIT_CRASH_CYCLES", "4"))
 ROOT = Path(__file__).parents[2]
